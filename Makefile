@@ -1,0 +1,110 @@
+# Resilient Analytics API
+#
+#   make run            install what is missing, build, start everything; Ctrl-C stops it
+#   make check          install what is missing, build, run every test
+#   make help           all targets
+#
+# MODE=release|debug|asan|tsan|cover selects a build, each in its own folder.
+
+MODE ?= release
+WERROR ?= 0
+BUILD := build/$(MODE)
+GEN := build/gen
+VERSION := $(shell cat VERSION)
+PREFIX ?= /usr/local
+
+CC ?= gcc
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
+    -Wmissing-prototypes -Wwrite-strings -Wformat=2 -Wundef -Wvla
+ifeq ($(WERROR),1)
+WARNINGS += -Werror
+endif
+CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+CFLAGS_debug := -O0 -g3
+CFLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+CFLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+CFLAGS_cover := -O0 -g --coverage
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now
+LDFLAGS_asan := -fsanitize=address,undefined
+LDFLAGS_tsan := -fsanitize=thread
+LDFLAGS_cover := --coverage
+ifeq ($(CFLAGS_$(MODE)),)
+$(error MODE is "$(MODE)"; it may be release, debug, asan, tsan or cover)
+endif
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -DANALYTICS_VERSION='"$(VERSION)"' -pthread -MMD -MP \
+    $(WARNINGS) $(CFLAGS_$(MODE)) $(CFLAGS)
+ALL_LDFLAGS := -pthread $(LDFLAGS_$(MODE)) $(LDFLAGS)
+LIBS := -lhiredis -ljansson -lm
+
+# Who may include whom: downwards only. A header that is not listed is not found.
+INC_lib/base := -Ilib/base
+INC_lib/json := $(INC_lib/base) -Ilib/json
+INC_lib/redis := $(INC_lib/base) -Ilib/redis -I$(GEN)
+INC_lib/guard := $(INC_lib/redis) -Ilib/guard
+INC_lib/metrics := $(INC_lib/guard) -Ilib/metrics
+INC_lib/upstream := $(INC_lib/guard) -Ilib/json -Ilib/upstream
+INC_fcgi := -Ilib/metrics $(INC_lib/upstream) -Ifcgi
+INC_tests := $(INC_fcgi) -Itests/support
+
+LIB_DIRS := lib/base lib/json lib/redis lib/guard lib/metrics lib/upstream
+LIB_SOURCES := $(foreach d,$(LIB_DIRS),$(wildcard $(d)/*.c))
+FCGI_SOURCES := $(wildcard fcgi/*.c)
+LUA := $(wildcard lib/redis/scripts/*.lua)
+LUA_PARTS := $(wildcard lib/redis/scripts/lib/*.lua)
+SUPPORT_SOURCES := $(wildcard tests/support/*.c)
+TEST_SOURCES := $(wildcard tests/unit/test_*.c tests/integration/test_*.c)
+TOOL_SOURCES := $(wildcard tests/bench/*.c)
+
+LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/gen/redis_scripts_table.o
+FCGI_OBJECTS := $(FCGI_SOURCES:%.c=$(BUILD)/%.o)
+# Everything of the worker but its main, for tests.
+FCGI_PARTS := $(filter-out $(BUILD)/fcgi/main.o,$(FCGI_OBJECTS))
+SUPPORT_OBJECTS := $(SUPPORT_SOURCES:%.c=$(BUILD)/%.o)
+TESTS := $(TEST_SOURCES:%.c=$(BUILD)/%)
+TOOLS := $(TOOL_SOURCES:%.c=$(BUILD)/%)
+WORKER := $(BUILD)/analytics.fcgi
+
+.PHONY: all tests clean help
+.DEFAULT_GOAL := all
+.SECONDARY:
+
+all: $(WORKER) ## build the worker, build/release/analytics.fcgi
+
+tests: $(TESTS) $(TOOLS) $(WORKER) ## build the tests too
+
+$(WORKER): $(FCGI_OBJECTS) $(BUILD)/libanalytics.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS)
+
+$(BUILD)/libanalytics.a: $(LIB_OBJECTS)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(FCGI_PARTS) $(BUILD)/libanalytics.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lfcgi $(LIBS)
+
+$(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libanalytics.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS)
+
+define folder_rule
+$(BUILD)/$(1)/%.o: $(1)/%.c Makefile VERSION $$(GEN)/redis_scripts_table.h
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_CFLAGS) $$(INC_$(2)) -c -o $$@ $$<
+endef
+$(foreach d,$(LIB_DIRS) fcgi,$(eval $(call folder_rule,$(d),$(d))))
+$(foreach d,unit integration support bench,$(eval $(call folder_rule,tests/$(d),tests)))
+
+$(BUILD)/gen/redis_scripts_table.o: $(GEN)/redis_scripts_table.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INC_lib/redis) -c -o $@ $<
+
+$(GEN)/redis_scripts_table.h $(GEN)/redis_scripts_table.c &: $(LUA) $(LUA_PARTS) lib/redis/scripts/embed.sh
+	lib/redis/scripts/embed.sh $(GEN) $(LUA)
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+clean: ## remove what was built (data under var/ stay)
+	rm -rf build
+
+-include $(LIB_OBJECTS:.o=.d) $(FCGI_OBJECTS:.o=.d) $(SUPPORT_OBJECTS:.o=.d) \
+    $(TEST_SOURCES:%.c=$(BUILD)/%.d) $(TOOL_SOURCES:%.c=$(BUILD)/%.d)

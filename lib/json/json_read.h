@@ -1,0 +1,59 @@
+/*
+ * json_read: bounded reading of JSON. With json_write the only users of jansson.
+ *
+ * Refused, each with its own words: nesting beyond JSON_DEPTH_MAX (found before
+ * jansson sees the text: it recurses), duplicate members at any depth, numbers that
+ * overflow, NaN and Infinity, invalid UTF-8, NUL in a string, trailing text.
+ * Numbers of any size become doubles.
+ */
+#ifndef LIB_JSON_JSON_READ_H
+#define LIB_JSON_JSON_READ_H
+
+#include <stdbool.h>
+
+#include "error.h"
+#include "slice.h"
+
+enum { JSON_DEPTH_MAX = 32 };
+
+struct json_document;
+struct json_value; /* borrowed from its document */
+
+enum json_kind { JSON_NULL, JSON_BOOLEAN, JSON_NUMBER, JSON_TEXT, JSON_ARRAY, JSON_OBJECT };
+
+/*
+ * Parse `text` whole. On failure NULL, and `err` is ERR_VALIDATION with one field of
+ * location `location` that names line, column and reason; or ERR_NO_MEMORY.
+ */
+struct json_document *json_document_new(struct slice text, const char *location,
+                                        struct error *err);
+void json_document_free(struct json_document *document);
+
+const struct json_value *json_document_root(const struct json_document *document);
+
+enum json_kind json_value_kind(const struct json_value *value);
+
+/* Each false when the kind is another; `out` is then untouched. */
+bool json_value_number(const struct json_value *value, double *out);
+bool json_value_text(const struct json_value *value, struct slice *out);
+
+/* NULL when `object` is no object or has no such member. */
+const struct json_value *json_value_member(const struct json_value *object, const char *name);
+
+/*
+ * Call `visit` for each member of an object (name, value) or element of an array
+ * (empty name), in order, until it returns false.
+ */
+void json_value_each(const struct json_value *container,
+                     bool (*visit)(void *context, struct slice name,
+                                   const struct json_value *value),
+                     void *context);
+
+/*
+ * Make jansson's memory count against one maximum per thread: from now on a parse
+ * in this thread may hold `bytes_max` at most; beyond it fails with ERR_NO_MEMORY.
+ * Once per process, before threads: json_read_init().
+ */
+void json_read_init(size_t bytes_max_per_thread);
+
+#endif

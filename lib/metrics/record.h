@@ -1,0 +1,58 @@
+/*
+ * record: how one sample lies in a chunk, and which bucket it belongs to. Pure.
+ *
+ * 16 bytes, little endian: int64 microseconds since 1970, IEEE 754 double. A chunk
+ * is up to CHUNK_RECORDS of them in order of arrival. A bucket is an hour of event
+ * time, numbered from 1970 (negative before).
+ */
+#ifndef LIB_METRICS_RECORD_H
+#define LIB_METRICS_RECORD_H
+
+#include <endian.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "clock.h"
+
+enum { RECORD_BYTES = 16, CHUNK_RECORDS = 4096, CHUNK_BYTES = RECORD_BYTES * CHUNK_RECORDS };
+
+#define BUCKET_US INT64_C(3600000000)
+
+struct record {
+    struct wall_time at;
+    double value;
+};
+
+static inline void record_pack(struct record r, unsigned char out[static RECORD_BYTES])
+{
+    uint64_t words[2];
+    memcpy(&words[1], &r.value, 8);
+    words[0] = htole64((uint64_t)r.at.us);
+    words[1] = htole64(words[1]);
+    memcpy(out, words, RECORD_BYTES);
+}
+
+static inline struct record record_unpack(const unsigned char in[static RECORD_BYTES])
+{
+    uint64_t words[2];
+    struct record r;
+    memcpy(words, in, RECORD_BYTES);
+    words[1] = le64toh(words[1]);
+    r.at.us = (int64_t)le64toh(words[0]);
+    memcpy(&r.value, &words[1], 8);
+    return r;
+}
+
+/* The bucket that holds `at`: floor division, also before 1970. */
+static inline int64_t bucket_of(struct wall_time at)
+{
+    int64_t quotient = at.us / BUCKET_US;
+    return at.us % BUCKET_US < 0 ? quotient - 1 : quotient;
+}
+
+static inline struct wall_time bucket_start(int64_t bucket)
+{
+    return (struct wall_time){bucket * BUCKET_US};
+}
+
+#endif

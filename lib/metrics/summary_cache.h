@@ -1,0 +1,58 @@
+/*
+ * summary_cache: cache-aside for summaries, exact by version.
+ *
+ * An answer in Redis (`m:{type}:sum:<period>`) is right while its version equals that
+ * of `meta` and the clock of Redis is before the instant at which it stops being true
+ * by itself: when its oldest counted sample leaves the window (the window is
+ * [now - span, for ever), so a sample dated in the future is inside already). Else it
+ * is computed again. A refill computed from an older version never replaces a newer
+ * one. Answers of types without samples are not kept. Thread-safe.
+ */
+#ifndef LIB_METRICS_SUMMARY_CACHE_H
+#define LIB_METRICS_SUMMARY_CACHE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "metric_store.h"
+#include "slice.h"
+#include "strbuf.h"
+
+enum period { PERIOD_ALL, PERIOD_DAILY, PERIOD_HOURLY, PERIOD_COUNT };
+
+/* "all", "daily", "hourly". */
+struct slice period_name(enum period period);
+bool period_parse(struct slice name, enum period *period);
+
+struct summary {
+    uint64_t count;
+    double average, min, max, latest; /* 0.0 when count is 0 */
+};
+
+struct summary_answer {
+    struct summary summary;
+    bool is_hit;            /* from the cache, not computed for this call */
+    int64_t age_us;         /* since it was computed */
+    int64_t valid_us;       /* until it stops being true by itself; INT64_MAX: never */
+    int64_t external_ttl_us; /* of the external data; meaningless when there is none */
+};
+
+struct summary_cache;
+
+struct summary_cache *summary_cache_new(struct metric_store *store, struct redis_client *client,
+                                        uint32_t ttl_seconds);
+void summary_cache_free(struct summary_cache *cache);
+
+/*
+ * The summary of `type` over `period`, as of an instant not before the call; or, with
+ * `fresh_us` > 0, one that is no older than that. Appends what `ext:{type}` holds to
+ * `external` (nothing when there is nothing). One round trip when cached or for
+ * PERIOD_ALL; else those of metric_store_aggregate_since, and one to keep it.
+ */
+enum err_code summary_cache_get(struct summary_cache *cache, struct slice type,
+                                enum period period, int64_t fresh_us, struct mono_time deadline,
+                                struct summary_answer *answer, struct strbuf *external,
+                                struct error *err) __attribute__((warn_unused_result));
+
+#endif

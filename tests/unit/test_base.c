@@ -1,0 +1,132 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "arena.h"
+#include "error.h"
+#include "hash.h"
+#include "slice.h"
+#include "strbuf.h"
+
+static void strbuf_takes_exactly_its_maximum(void **state)
+{
+    (void)state;
+    struct strbuf buf;
+    strbuf_init(&buf, 8);
+    strbuf_append_slice(&buf, SLICE("12345678"));
+    assert_false(strbuf_failed(&buf));
+    strbuf_append_char(&buf, '9');
+    assert_true(strbuf_failed(&buf));
+    assert_true(slice_equals(strbuf_slice(&buf), SLICE("12345678")));
+    strbuf_release(&buf);
+}
+
+static void strbuf_failure_sticks_until_reset(void **state)
+{
+    (void)state;
+    struct strbuf buf;
+    strbuf_init(&buf, 4);
+    strbuf_append_slice(&buf, SLICE("12345"));
+    strbuf_append_char(&buf, '1');
+    assert_true(strbuf_failed(&buf));
+    assert_int_equal(buf.len, 0);
+    strbuf_reset(&buf);
+    strbuf_append_char(&buf, '1');
+    assert_false(strbuf_failed(&buf));
+    strbuf_release(&buf);
+}
+
+static void strbuf_formats(void **state)
+{
+    (void)state;
+    struct strbuf buf;
+    strbuf_init(&buf, 1000);
+    for (int i = 0; i < 100; i++)
+        strbuf_printf(&buf, "%d;", i);
+    assert_false(strbuf_failed(&buf));
+    assert_int_equal(buf.len, 10 * 2 + 90 * 3);
+    strbuf_release(&buf);
+}
+
+static void arena_alignment_and_limit_hold(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 10000);
+    for (int i = 0; i < 100; i++) {
+        char *p = arena_alloc(&arena, 1);
+        assert_non_null(p);
+        assert_int_equal((uintptr_t)p % _Alignof(max_align_t), 0);
+        *p = 'x';
+    }
+    assert_null(arena_alloc(&arena, 10000));
+    assert_null(arena_alloc(&arena, 1));
+    arena_reset(&arena);
+    assert_non_null(arena_alloc(&arena, 9000));
+    arena_release(&arena);
+}
+
+static void arena_copies_bytes(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 100000);
+    struct slice kept[500];
+    for (size_t i = 0; i < 500; i++) {
+        char text[8] = {(char)('a' + i % 26), (char)('a' + i / 26)};
+        kept[i] = arena_copy(&arena, slice_of(text, 2));
+    }
+    for (size_t i = 0; i < 500; i++) {
+        assert_int_equal(kept[i].ptr[0], 'a' + i % 26);
+        assert_int_equal(kept[i].ptr[1], 'a' + i / 26);
+    }
+    arena_release(&arena);
+}
+
+static void the_first_error_wins(void **state)
+{
+    (void)state;
+    struct error err;
+    error_init(&err);
+    assert_int_equal(error_set(&err, ERR_NOT_FOUND, "no %s", "thing"), ERR_NOT_FOUND);
+    assert_int_equal(error_set(&err, ERR_INTERNAL, "other"), ERR_NOT_FOUND);
+    assert_string_equal(err.detail, "no thing");
+    assert_string_equal(err_name(err.code), "NOT_FOUND");
+}
+
+static void field_errors_are_bounded(void **state)
+{
+    (void)state;
+    struct error err;
+    error_init(&err);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(error_add_field(&err, "body", "value", "wrong %d", i), ERR_VALIDATION);
+    assert_int_equal(err.field_count, ERROR_FIELDS_MAX);
+    assert_string_equal(err.fields[0].message, "wrong 0");
+}
+
+static void hashes_differ_by_length_and_content(void **state)
+{
+    (void)state;
+    assert_true(hash_bytes(SLICE(""), 0) != hash_bytes(slice_of("\0", 1), 0));
+    assert_true(hash_bytes(SLICE("12345678a"), 0) != hash_bytes(SLICE("12345678b"), 0));
+    assert_true(hash_bytes(SLICE("a"), 0) != hash_bytes(SLICE("a"), 1));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(strbuf_takes_exactly_its_maximum),
+        cmocka_unit_test(strbuf_failure_sticks_until_reset),
+        cmocka_unit_test(strbuf_formats),
+        cmocka_unit_test(arena_alignment_and_limit_hold),
+        cmocka_unit_test(arena_copies_bytes),
+        cmocka_unit_test(the_first_error_wins),
+        cmocka_unit_test(field_errors_are_bounded),
+        cmocka_unit_test(hashes_differ_by_length_and_content),
+    };
+    return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
