@@ -58,7 +58,7 @@ TOOL_SOURCES := $(wildcard tests/bench/*.c)
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/gen/redis_scripts_table.o
 FCGI_OBJECTS := $(FCGI_SOURCES:%.c=$(BUILD)/%.o)
 # Everything of the worker but its main, for tests.
-FCGI_PARTS := $(filter-out $(BUILD)/fcgi/main.o,$(FCGI_OBJECTS))
+WORKER_PARTS := $(filter-out $(BUILD)/fcgi/main.o,$(FCGI_OBJECTS))
 SUPPORT_OBJECTS := $(SUPPORT_SOURCES:%.c=$(BUILD)/%.o)
 TESTS := $(TEST_SOURCES:%.c=$(BUILD)/%)
 TOOLS := $(TOOL_SOURCES:%.c=$(BUILD)/%)
@@ -79,7 +79,15 @@ $(BUILD)/libanalytics.a: $(LIB_OBJECTS)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-$(TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(FCGI_PARTS) $(BUILD)/libanalytics.a
+$(BUILD)/libworker.a: $(WORKER_PARTS)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/libsupport.a: $(SUPPORT_OBJECTS)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libsupport.a $(BUILD)/libworker.a $(BUILD)/libanalytics.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lfcgi $(LIBS)
 
 $(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libanalytics.a
