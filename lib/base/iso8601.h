@@ -17,10 +17,11 @@ enum { ISO8601_BYTES = 40 };
 #define ISO8601_MAX_US INT64_C(253402300799999999)
 
 /*
- * Read an instant: date and time with T, t, space or _ between them; seconds and a
- * fraction (1 to 9 digits, cut to the microsecond) optional; Z, z, +hh:mm, +hhmm or
- * nothing (UTC); a date alone is midnight. The result lies within years 1 to 9999
- * also after the offset.
+ * Read an instant: date and time with T, t, space or _ between them; seconds, and a
+ * fraction (1 to 9 digits after a point or comma, cut to the microsecond), optional;
+ * Z, z, +hh:mm, +hhmm or nothing (UTC); a date alone is midnight. Or a number: digits
+ * with an optional sign and fraction, read as iso8601_from_number does. Nothing may
+ * stand around it. The result lies within years 1 to 9999 also after the offset.
  *
  * Returns NULL and sets `*out`, or a static text that says what is wrong, which
  * reads well after "timestamp: ".

@@ -9,7 +9,7 @@
 
 #include "slice.h"
 
-enum { NUMBER_BYTES = 32 };
+enum { NUMBER_BYTES = 32, NUMBER_TEXT_MAX = 1024 };
 
 /* Decimal digits with an optional leading '-'; the whole slice; within min..max. */
 bool number_parse_int64(struct slice text, int64_t min, int64_t max, int64_t *out);
@@ -17,7 +17,8 @@ bool number_parse_int64(struct slice text, int64_t min, int64_t max, int64_t *ou
 /*
  * A finite decimal number as the original's parser takes it in a string: optional
  * sign, digits, point, exponent; blanks around it allowed; no hexadecimal, no
- * "inf" or "nan". False also for what overflows to infinity.
+ * "inf" or "nan". False also for what overflows to infinity, and beyond
+ * NUMBER_TEXT_MAX bytes. What is too small for a double becomes 0.
  */
 bool number_parse_double(struct slice text, double *out);
 
