@@ -63,12 +63,16 @@ SUPPORT_OBJECTS := $(SUPPORT_SOURCES:%.c=$(BUILD)/%.o)
 TESTS := $(TEST_SOURCES:%.c=$(BUILD)/%)
 TOOLS := $(TOOL_SOURCES:%.c=$(BUILD)/%)
 WORKER := $(BUILD)/analytics.fcgi
+WWW := $(patsubst www/%,build/www/%,$(wildcard www/*.css www/*.json))
+C_FILES := $(wildcard lib/*/*.[ch] fcgi/*.[ch] tests/*/*.[ch] www/*.c)
+JOBS := $(shell nproc)
 
-.PHONY: all tests clean help
+.PHONY: all tests run start stop status check check-asan check-tsan bench lint format \
+    install deps deps-run deps-test deps-bench deps-lint clean help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
-all: $(WORKER) ## build the worker, build/release/analytics.fcgi
+all: $(WORKER) $(WWW) ## build the worker, build/release/analytics.fcgi
 
 tests: $(TESTS) $(TOOLS) $(WORKER) ## build the tests too
 
@@ -108,8 +112,84 @@ $(BUILD)/gen/redis_scripts_table.o: $(GEN)/redis_scripts_table.c
 $(GEN)/redis_scripts_table.h $(GEN)/redis_scripts_table.c &: $(LUA) $(LUA_PARTS) lib/redis/scripts/embed.sh
 	lib/redis/scripts/embed.sh $(GEN) $(LUA)
 
+# --- Static files -------------------------------------------------------------------
+
+build/www/%: www/%
+	@mkdir -p $(@D)
+	cp $< $@
+
+# --- Running ------------------------------------------------------------------------
+# Variables on the command line reach the service through the environment:
+#   make start APP_PORT=8123 RUN_DIR=/tmp/x RATE_LIMIT_REQUESTS=1000
+
+SERVICE = ANALYTICS_WORKER=$(CURDIR)/$(WORKER) conf/service
+
+run: deps-run ## install what is missing, build, start everything; Ctrl-C stops it
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$(SERVICE) run
+
+start: deps-run ## the same in the background
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$(SERVICE) start
+
+stop: ## stop what make start started
+	@$(SERVICE) stop
+
+status: ## what runs, with process ids
+	@$(SERVICE) status
+
+# --- Testing ------------------------------------------------------------------------
+
+check: deps-test ## install what is missing, build, run every test (SUITES="..." for some)
+	@$(MAKE) --no-print-directory -j$(JOBS) tests
+	@MODE=$(MODE) tests/run $(SUITES)
+
+check-asan: ## every test under the address and undefined behaviour sanitizers
+	@$(MAKE) --no-print-directory check MODE=asan
+
+check-tsan: ## every test under the thread sanitizer
+	@$(MAKE) --no-print-directory check MODE=tsan
+
+bench: deps-bench ## measure, beside a bare responder; prints ratios
+	@$(MAKE) --no-print-directory -j$(JOBS) tests
+	@tests/bench/run
+
+deps: deps-run ## install what make run needs
+deps-run:
+	@conf/install-deps.sh run
+deps-test:
+	@conf/install-deps.sh run test
+deps-bench:
+	@conf/install-deps.sh run test bench
+deps-lint:
+	@conf/install-deps.sh run test lint
+
+# --- Style --------------------------------------------------------------------------
+
+lint: deps-lint ## format, static analysis, and the walls between the folders
+	@$(MAKE) --no-print-directory WERROR=1 tests
+	@tests/lint
+
+format: ## format all C files in place
+	clang-format -i $(C_FILES)
+
+# --- Installing ---------------------------------------------------------------------
+
+LIBEXEC := $(DESTDIR)$(PREFIX)/libexec/analytics
+UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
+
+install: all ## DESTDIR= PREFIX=/usr/local: the worker, conf, static files, units
+	install -d $(LIBEXEC)/conf $(LIBEXEC)/www $(UNITS) $(DESTDIR)$(PREFIX)/bin
+	install $(WORKER) $(LIBEXEC)/
+	install conf/service $(LIBEXEC)/conf/
+	install -m 644 conf/*.conf $(LIBEXEC)/conf/
+	install -m 644 $(WWW) $(LIBEXEC)/www/
+	for unit in conf/systemd/*; do \
+	    sed 's|/usr/local|$(PREFIX)|g' $$unit >$(UNITS)/$${unit##*/}; done
+	ln -sf ../libexec/analytics/conf/service $(DESTDIR)$(PREFIX)/bin/analytics
+
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 clean: ## remove what was built (data under var/ stay)
 	rm -rf build
