@@ -3,16 +3,17 @@
  *
  * Sums are double-double (Knuth two-sum), so that counts, extremes, first and last
  * are exact however they were merged and sums good to 1e-12. M2, the sum of squared
- * deviations, is kept by Welford's step and the merge of Chan, Golub and LeVeque
- * (1979). First and last go by timestamp; among equals, first is the first to
- * arrive and last the last to arrive, so merge in order of arrival.
+ * deviations, is taken in two passes over each chunk and merged after Chan, Golub and
+ * LeVeque (1979). First and last go by timestamp; among equals, first is the first to
+ * arrive and last the last to arrive, so merge in order of arrival. A sum that once
+ * overflowed stays infinite; everything else stays right.
  *
  * Packed form, little endian, which lives in `m:{type}:agg:…`:
  *
  *   0  u8   version, AGGREGATE_VERSION
  *   1  u8   kind, AGGREGATE_KIND_PLAIN (others will carry a histogram behind this one)
- *   2  u16  zero
- *   4  u32  total bytes of this packed form
+ *   2  u16  total bytes of this packed form
+ *   4  u32  seal (packed.h)
  *   8  u64  raw bytes covered: the first so many of the bucket, or of the chunk
  *  16  u64  count        24 f64 sum, high    32 f64 sum, low    40 f64 M2
  *  48  f64  min          56 f64 max
@@ -54,6 +55,8 @@ double aggregate_average(const struct aggregate *a);
 
 void aggregate_pack(const struct aggregate *a, uint64_t covered_bytes,
                     unsigned char out[static AGGREGATE_PACKED_BYTES]);
+
+/* False for what is damaged, empty, of another kind, or covers other than `count` records. */
 bool aggregate_unpack(struct slice packed, struct aggregate *a, uint64_t *covered_bytes);
 
 #endif
