@@ -71,8 +71,7 @@ void near_cache_put(struct near_cache *cache, const struct near_ticket *ticket, 
                     struct slice name, struct slice bytes, struct mono_time made,
                     struct mono_time end);
 
-/* Entries now held, and whether the connection that keeps them true is alive. */
-size_t near_cache_count(struct near_cache *cache);
+/* Whether the connection that keeps entries true is alive. */
 bool near_cache_is_tracking(struct near_cache *cache);
 
 #endif

@@ -87,9 +87,8 @@ struct slice redis_client_key_prefix(const struct redis_client *client);
  * retry_after_ms.
  */
 enum err_code redis_client_call(struct redis_client *client, enum redis_lane lane,
-                                const struct slice *argv, size_t argc,
-                                struct redisReply **reply, struct error *err)
-    __attribute__((warn_unused_result));
+                                const struct slice *argv, size_t argc, struct redisReply **reply,
+                                struct error *err) __attribute__((warn_unused_result));
 
 /*
  * The same for an embedded script, by its digest. A server that lost it (NOSCRIPT:

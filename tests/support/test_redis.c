@@ -25,10 +25,21 @@ static void nap_ms(int ms)
 
 void test_redis_spawn(struct test_redis *redis)
 {
-    char *args[48] = {"redis-server", "--port",        "0",         "--unixsocket",
-                      redis->socket_path, "--dir",     redis->folder, "--appendonly",
-                      "yes",          "--save",        "",          "--logfile",
-                      "redis.log",    "--appendfsync", "everysec"};
+    char *args[48] = {"redis-server",
+                      "--port",
+                      "0",
+                      "--unixsocket",
+                      redis->socket_path,
+                      "--dir",
+                      redis->folder,
+                      "--appendonly",
+                      "yes",
+                      "--save",
+                      "",
+                      "--logfile",
+                      "redis.log",
+                      "--appendfsync",
+                      "everysec"};
     size_t n = 15;
     for (size_t i = 0; redis->extra_args[i]; i++)
         args[n++] = redis->extra_args[i];

@@ -1,0 +1,325 @@
+#include "redis_pipeline.h"
+
+#include <hiredis/hiredis.h>
+#include <stdlib.h>
+
+enum {
+    HEARTBEAT_EVERY_MS = 250,
+    HEARTBEAT_WITHIN_MS = 1000,
+    BACKSTOP_MS = 500, /* how late the I/O thread may be before a caller gives up on it */
+};
+
+static void list_push(struct redis_job_list *list, struct redis_job *job)
+{
+    job->next = NULL;
+    if (list->tail)
+        list->tail->next = job;
+    else
+        list->head = job;
+    list->tail = job;
+}
+
+static struct redis_job *list_pop(struct redis_job_list *list)
+{
+    struct redis_job *job = list->head;
+    if (job) {
+        list->head = job->next;
+        if (!list->head)
+            list->tail = NULL;
+    }
+    return job;
+}
+
+struct redis_job *redis_job_new(const struct slice *argv, size_t argc, struct mono_time deadline)
+{
+    enum { ARGC_MAX = REDIS_EVAL_ARGS_MAX + 3 };
+    const char *texts[ARGC_MAX];
+    size_t lengths[ARGC_MAX];
+    if (argc > ARGC_MAX)
+        return NULL;
+    for (size_t i = 0; i < argc; i++) {
+        texts[i] = argv[i].ptr;
+        lengths[i] = argv[i].len;
+    }
+    struct redis_job *job = calloc(1, sizeof *job);
+    if (!job)
+        return NULL;
+    int len = redisFormatCommandArgv(&job->command, (int)argc, texts, lengths);
+    if (len <= 0) {
+        free(job);
+        return NULL;
+    }
+    job->command_bytes = (size_t)len;
+    job->deadline = deadline;
+    (void)pthread_cond_init(&job->done, NULL);
+    return job;
+}
+
+void redis_job_free(struct redis_job *job)
+{
+    if (!job)
+        return;
+    if (job->command)
+        redisFreeCommand(job->command);
+    redis_reply_free(job->reply);
+    (void)pthread_cond_destroy(&job->done);
+    free(job);
+}
+
+bool redis_pipeline_init(struct redis_pipeline *line, enum redis_role role,
+                         const struct redis_options *options, atomic_int *durability, int wake_fd)
+{
+    *line = (struct redis_pipeline){
+        .timeout_ms =
+            role == REDIS_ROLE_WRITE ? options->write_timeout_ms : options->read_timeout_ms,
+        .queue_max = options->queue_max,
+    };
+    redis_conn_init(&line->conn, role, options, durability, wake_fd);
+    atomic_init(&line->is_accepting, true);
+    atomic_init(&line->is_ready, false);
+    return pthread_mutex_init(&line->mutex, NULL) == 0;
+}
+
+/* --- calling threads ------------------------------------------------------------ */
+
+bool redis_pipeline_push(struct redis_pipeline *line, struct redis_job *job)
+{
+    if (!atomic_load_explicit(&line->is_accepting, memory_order_relaxed))
+        return false;
+    (void)pthread_mutex_lock(&line->mutex);
+    bool has_room = line->count < line->queue_max;
+    if (has_room) {
+        job->state = REDIS_JOB_QUEUED;
+        line->count++;
+        list_push(&line->queue, job);
+    }
+    (void)pthread_mutex_unlock(&line->mutex);
+    return has_room;
+}
+
+bool redis_pipeline_wait(struct redis_pipeline *line, struct redis_job *job, enum err_code *code)
+{
+    struct mono_time end = mono_after_ms(job->deadline, BACKSTOP_MS);
+    const struct timespec until = {.tv_sec = end.us / 1000000,
+                                   .tv_nsec = (end.us % 1000000) * 1000};
+    (void)pthread_mutex_lock(&line->mutex);
+    int waited = 0;
+    while (job->state != REDIS_JOB_DONE && waited == 0)
+        waited = pthread_cond_clockwait(&job->done, &line->mutex, CLOCK_MONOTONIC, &until);
+    bool is_done = job->state == REDIS_JOB_DONE;
+    if (!is_done) {
+        job->is_abandoned = true;
+        /* A job that is still queued is dropped unsent when its turn comes. */
+        *code = job->state == REDIS_JOB_QUEUED ? ERR_STORE_UNAVAILABLE : ERR_STORE_UNKNOWN;
+    }
+    (void)pthread_mutex_unlock(&line->mutex);
+    return is_done;
+}
+
+/* --- the I/O thread --------------------------------------------------------------- */
+
+/* Under the mutex. */
+static void complete(struct redis_pipeline *line, struct redis_job *job, enum err_code code,
+                     struct redisReply *reply)
+{
+    line->count--;
+    job->code = code;
+    job->reply = reply;
+    job->state = REDIS_JOB_DONE;
+    if (job->is_abandoned)
+        redis_job_free(job);
+    else
+        (void)pthread_cond_signal(&job->done);
+}
+
+static void fail_queue(struct redis_pipeline *line)
+{
+    (void)pthread_mutex_lock(&line->mutex);
+    for (struct redis_job *job = list_pop(&line->queue); job; job = list_pop(&line->queue))
+        complete(line, job, ERR_STORE_UNAVAILABLE, NULL);
+    (void)pthread_mutex_unlock(&line->mutex);
+}
+
+/* The connection is gone: what never left is unexecuted, the rest is unknown. */
+static void fail_in_flight(struct redis_pipeline *line)
+{
+    uint64_t written = line->conn.written_bytes;
+    (void)pthread_mutex_lock(&line->mutex);
+    for (struct redis_job *job = list_pop(&line->in_flight); job;
+         job = list_pop(&line->in_flight)) {
+        bool was_sent = job->start_offset < written;
+        complete(line, job, was_sent ? ERR_STORE_UNKNOWN : ERR_STORE_UNAVAILABLE, NULL);
+    }
+    (void)pthread_mutex_unlock(&line->mutex);
+}
+
+/* Take the queue as it stands and put it on the wire; what is over its time or abandoned
+ * is not sent. */
+static void send_queue(struct redis_pipeline *line, struct mono_time now)
+{
+    struct redis_conn *conn = &line->conn;
+    (void)pthread_mutex_lock(&line->mutex);
+    struct redis_job_list taken = line->queue;
+    line->queue = (struct redis_job_list){NULL, NULL};
+    struct redis_job_list sent = {NULL, NULL};
+    for (struct redis_job *job = list_pop(&taken); job; job = list_pop(&taken)) {
+        if (job->is_abandoned || !mono_is_before(now, job->deadline)) {
+            complete(line, job, ERR_STORE_UNAVAILABLE, NULL);
+            continue;
+        }
+        job->state = REDIS_JOB_IN_FLIGHT;
+        list_push(&sent, job);
+    }
+    (void)pthread_mutex_unlock(&line->mutex);
+    for (struct redis_job *job = list_pop(&sent); job; job = list_pop(&sent)) {
+        job->start_offset = conn->queued_bytes;
+        redis_conn_queue(conn, job->command, job->command_bytes);
+        list_push(&line->in_flight, job);
+    }
+    redis_conn_flush(conn, now);
+}
+
+static void send_heartbeat(struct redis_pipeline *line, struct mono_time now)
+{
+    const struct slice ping = SLICE("PING");
+    struct redis_job *job = redis_job_new(&ping, 1, (struct mono_time){INT64_MAX});
+    if (!job)
+        return;
+    job->is_heartbeat = true;
+    job->is_abandoned = true;
+    job->state = REDIS_JOB_IN_FLIGHT;
+    (void)pthread_mutex_lock(&line->mutex);
+    line->count++;
+    (void)pthread_mutex_unlock(&line->mutex);
+    job->start_offset = line->conn.queued_bytes;
+    redis_conn_queue(&line->conn, job->command, job->command_bytes);
+    list_push(&line->in_flight, job);
+    line->heartbeat_deadline = mono_after_ms(now, HEARTBEAT_WITHIN_MS);
+    redis_conn_flush(&line->conn, now);
+}
+
+/* The earliest end of what is in flight. All jobs of a lane have the same time, so the
+ * oldest ends first; a heartbeat is sent when nothing else is and so comes before all. */
+static struct mono_time earliest_deadline(const struct redis_pipeline *line)
+{
+    const struct redis_job *job = line->in_flight.head;
+    struct mono_time earliest = {INT64_MAX};
+    if (job && job->is_heartbeat) {
+        earliest = line->heartbeat_deadline;
+        job = job->next;
+    }
+    if (job && mono_is_before(job->deadline, earliest))
+        earliest = job->deadline;
+    return earliest;
+}
+
+/* After anything that may have changed the connection's state. */
+static void follow_state(struct redis_pipeline *line)
+{
+    bool is_ready = line->conn.state == REDIS_CONN_READY;
+    if (!is_ready && atomic_load(&line->is_ready))
+        atomic_store(&line->is_ready, false);
+    /* Jobs may wait for the first attempt after a start or a clean end, no longer. */
+    bool is_accepting = is_ready || line->conn.failures == 0;
+    atomic_store(&line->is_accepting, is_accepting);
+    if (!is_ready)
+        fail_in_flight(line);
+    if (!is_accepting)
+        fail_queue(line);
+    if (is_ready)
+        atomic_store(&line->is_ready, true);
+}
+
+static void expire_queue(struct redis_pipeline *line, struct mono_time now)
+{
+    (void)pthread_mutex_lock(&line->mutex);
+    while (line->queue.head && !mono_is_before(now, line->queue.head->deadline))
+        complete(line, list_pop(&line->queue), ERR_STORE_UNAVAILABLE, NULL);
+    (void)pthread_mutex_unlock(&line->mutex);
+}
+
+void redis_pipeline_tick(struct redis_pipeline *line, struct mono_time now)
+{
+    redis_conn_tick(&line->conn, now);
+    if (line->conn.state == REDIS_CONN_READY && !mono_is_before(now, earliest_deadline(line)))
+        redis_conn_fail(&line->conn, now, true, "no reply within the deadline");
+    if (line->conn.state == REDIS_CONN_READY) {
+        send_queue(line, now);
+        if (!line->in_flight.head && !mono_is_before(now, line->heartbeat_due))
+            send_heartbeat(line, now);
+    } else {
+        expire_queue(line, now);
+    }
+    follow_state(line);
+}
+
+/* Replies come in the order of the commands. */
+static void take_replies(struct redis_pipeline *line, struct mono_time now)
+{
+    struct {
+        struct redis_job *job;
+        struct redisReply *reply;
+    } batch[64];
+    size_t count;
+    do {
+        count = 0;
+        while (count < sizeof batch / sizeof *batch && line->conn.state == REDIS_CONN_READY) {
+            struct redisReply *reply = redis_conn_next(&line->conn, now);
+            if (!reply)
+                break;
+            struct redis_job *job = list_pop(&line->in_flight);
+            if (!job) {
+                redis_reply_free(reply);
+                redis_conn_fail(&line->conn, now, true, "a reply that nobody asked for");
+                break;
+            }
+            batch[count].job = job;
+            batch[count++].reply = reply;
+        }
+        if (count == 0)
+            return;
+        redis_conn_worked(&line->conn);
+        line->heartbeat_due = mono_after_ms(now, HEARTBEAT_EVERY_MS);
+        (void)pthread_mutex_lock(&line->mutex);
+        for (size_t i = 0; i < count; i++)
+            complete(line, batch[i].job, ERR_OK, batch[i].reply);
+        (void)pthread_mutex_unlock(&line->mutex);
+    } while (count == sizeof batch / sizeof *batch);
+}
+
+void redis_pipeline_handle(struct redis_pipeline *line, short revents, struct mono_time now)
+{
+    (void)redis_conn_handle(&line->conn, revents, now);
+    if (line->conn.state == REDIS_CONN_READY)
+        take_replies(line, now);
+    /* Before a new attempt forgets how much of the old connection was written. */
+    follow_state(line);
+}
+
+struct mono_time redis_pipeline_wakeup(struct redis_pipeline *line)
+{
+    if (line->conn.state == REDIS_CONN_READY)
+        return line->in_flight.head ? earliest_deadline(line) : line->heartbeat_due;
+    struct mono_time first = redis_conn_wakeup(&line->conn);
+    (void)pthread_mutex_lock(&line->mutex);
+    if (line->queue.head && mono_is_before(line->queue.head->deadline, first))
+        first = line->queue.head->deadline;
+    (void)pthread_mutex_unlock(&line->mutex);
+    return first;
+}
+
+bool redis_pipeline_has_queue(struct redis_pipeline *line)
+{
+    (void)pthread_mutex_lock(&line->mutex);
+    bool has = line->queue.head != NULL;
+    (void)pthread_mutex_unlock(&line->mutex);
+    return has;
+}
+
+void redis_pipeline_release(struct redis_pipeline *line)
+{
+    fail_in_flight(line);
+    fail_queue(line);
+    redis_conn_release(&line->conn);
+    (void)pthread_mutex_destroy(&line->mutex);
+}
