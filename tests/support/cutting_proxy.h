@@ -1,0 +1,25 @@
+/*
+ * cutting_proxy: stands between a client and a server on unix sockets and cuts
+ * connections after so many bytes of the server's replies, or holds replies back.
+ */
+#ifndef TESTS_SUPPORT_CUTTING_PROXY_H
+#define TESTS_SUPPORT_CUTTING_PROXY_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct cutting_proxy;
+
+/* Listen on `path`, forward to `target`. Ends the test program when it cannot. */
+struct cutting_proxy *cutting_proxy_new(const char *path, const char *target);
+void cutting_proxy_free(struct cutting_proxy *proxy);
+
+/* Let `bytes` more of reply bytes through (over all connections), then cut every
+ * connection, once, and be transparent again. */
+void cutting_proxy_cut_after(struct cutting_proxy *proxy, int64_t bytes);
+int cutting_proxy_cuts(struct cutting_proxy *proxy);
+
+/* Swallow all that comes from the server (a black hole) until told otherwise. */
+void cutting_proxy_swallow(struct cutting_proxy *proxy, int is_on);
+
+#endif
