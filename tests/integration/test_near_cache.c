@@ -68,8 +68,8 @@ static bool look(struct process *p, const char *tag, struct near_ticket *ticket,
 {
     struct strbuf out;
     strbuf_init(&out, bytes);
-    bool found = near_cache_get(p->near, slice_from_string(tag), SLICE("n"), clock_mono_now(),
-                                &out, ticket);
+    bool found =
+        near_cache_get(p->near, slice_from_string(tag), SLICE("n"), clock_mono_now(), &out, ticket);
     (void)snprintf(value, bytes, "%.*s", (int)out.len, out.len ? out.bytes : "");
     strbuf_release(&out);
     return found;
@@ -141,8 +141,8 @@ static void an_entry_made_before_a_change_is_not_kept_as_true(void **state)
     struct strbuf out;
     int64_t age_us = -1;
     strbuf_init(&out, 64);
-    assert_true(near_cache_get_stale(p.near, SLICE("late"), SLICE("n"), clock_mono_now(), &out,
-                                     &age_us));
+    assert_true(
+        near_cache_get_stale(p.near, SLICE("late"), SLICE("n"), clock_mono_now(), &out, &age_us));
     assert_true(age_us >= 0);
     strbuf_release(&out);
     close_process(&p);
@@ -159,10 +159,10 @@ static void an_entry_ends_at_its_time(void **state)
     assert_false(look(&p, "timed", &ticket, value, sizeof value));
     struct mono_time now = clock_mono_now();
     near_cache_put(p.near, &ticket, SLICE("timed"), SLICE("n"), SLICE("x"), now,
-                   mono_after_us(now, 1000000));
-    assert_true(near_cache_get(p.near, SLICE("timed"), SLICE("n"), mono_after_us(now, 999999),
-                               &out, &ticket));
-    assert_false(near_cache_get(p.near, SLICE("timed"), SLICE("n"), mono_after_us(now, 1000000),
+                   mono_after_us(now, 100000));
+    assert_true(near_cache_get(p.near, SLICE("timed"), SLICE("n"), mono_after_us(now, 99999), &out,
+                               &ticket));
+    assert_false(near_cache_get(p.near, SLICE("timed"), SLICE("n"), mono_after_us(now, 100000),
                                 &out, &ticket));
     strbuf_release(&out);
     close_process(&p);
@@ -272,8 +272,7 @@ static void a_look_after_a_write_never_finds_the_old(void **state)
     struct writer writers[WRITERS];
     for (int i = 0; i < WRITERS; i++) {
         writers[i] = (struct writer){.process = &processes[i % 2], .id = i};
-        assert_int_equal(pthread_create(&writers[i].thread, NULL, write_then_look, &writers[i]),
-                         0);
+        assert_int_equal(pthread_create(&writers[i].thread, NULL, write_then_look, &writers[i]), 0);
     }
     int stale = 0, found = 0;
     for (int i = 0; i < WRITERS; i++) {

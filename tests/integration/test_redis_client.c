@@ -199,7 +199,8 @@ static void a_restart_under_load_tells_executed_from_not(void **state)
     struct error err;
     int64_t acknowledged = 0, unknown = 0, value = 0;
     char answer[64];
-    assert_true(test_redis_command(&server, answer, sizeof answer, "CONFIG SET appendfsync always"));
+    assert_true(
+        test_redis_command(&server, answer, sizeof answer, "CONFIG SET appendfsync always"));
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 300; i++) {
             if (i == 150)
@@ -277,7 +278,7 @@ static void a_password_and_tcp_by_name_work(void **state)
 {
     (void)state;
     struct test_redis other;
-    char port[8];
+    char port[16];
     /* A port that was free a moment ago. */
     int chosen = 20000 + (int)(arc4random_uniform(20000));
     (void)snprintf(port, sizeof port, "%d", chosen);

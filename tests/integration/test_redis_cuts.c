@@ -74,8 +74,7 @@ static void *call_many(void *argument)
         struct error err;
         error_init(&err);
         int64_t value = 0;
-        enum err_code code =
-            redis_client_call(c->client, REDIS_LANE_WRITE, argv, 2, &reply, &err);
+        enum err_code code = redis_client_call(c->client, REDIS_LANE_WRITE, argv, 2, &reply, &err);
         if (code == ERR_OK) {
             c->acknowledged++;
             if (!redis_reply_integer(reply, &value) || value <= last || value > i + 1)

@@ -136,8 +136,7 @@ struct cutting_proxy *cutting_proxy_new(const char *path, const char *target)
     proxy->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (proxy->listener < 0 ||
         bind(proxy->listener, (struct sockaddr *)&address, sizeof address) != 0 ||
-        listen(proxy->listener, 64) != 0 ||
-        pthread_create(&proxy->thread, NULL, run, proxy) != 0) {
+        listen(proxy->listener, 64) != 0 || pthread_create(&proxy->thread, NULL, run, proxy) != 0) {
         perror("cutting_proxy");
         exit(99);
     }

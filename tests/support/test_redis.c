@@ -25,21 +25,21 @@ static void nap_ms(int ms)
 
 void test_redis_spawn(struct test_redis *redis)
 {
-    char *args[48] = {"redis-server",
-                      "--port",
-                      "0",
-                      "--unixsocket",
-                      redis->socket_path,
-                      "--dir",
-                      redis->folder,
-                      "--appendonly",
-                      "yes",
-                      "--save",
-                      "",
-                      "--logfile",
-                      "redis.log",
-                      "--appendfsync",
-                      "everysec"};
+    const char *args[48] = {"redis-server",
+                            "--port",
+                            "0",
+                            "--unixsocket",
+                            redis->socket_path,
+                            "--dir",
+                            redis->folder,
+                            "--appendonly",
+                            "yes",
+                            "--save",
+                            "",
+                            "--logfile",
+                            "redis.log",
+                            "--appendfsync",
+                            "everysec"};
     size_t n = 15;
     for (size_t i = 0; redis->extra_args[i]; i++)
         args[n++] = redis->extra_args[i];
@@ -51,7 +51,7 @@ void test_redis_spawn(struct test_redis *redis)
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
             _exit(1);
-        (void)execvp(args[0], args);
+        (void)execvp(args[0], (char *const *)args);
         _exit(127);
     }
 }
