@@ -164,7 +164,7 @@ static const char *take_offset(struct cursor *c, int64_t *us)
         return "the offset must be +hh:mm or +hhmm";
     if (hours > 23 || minutes > 59)
         return "the offset must be less than 24 hours";
-    *us = (hours * 60 + minutes) * 60 * US_PER_SECOND * (negative ? -1 : 1);
+    *us = ((int64_t)hours * 60 + minutes) * 60 * US_PER_SECOND * (negative ? -1 : 1);
     return NULL;
 }
 

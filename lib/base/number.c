@@ -178,7 +178,7 @@ static char *put_decimal(char *p, const struct decimal *d)
 /* Write `scaled` / 10^places, with one zero where there is no fraction. */
 static char *put_fixed(char *p, uint64_t scaled, int places)
 {
-    char reversed[20];
+    char reversed[20] = {0};
     int count = 0;
     for (; scaled > 0 || count <= places; scaled /= 10)
         reversed[count++] = (char)('0' + scaled % 10);
@@ -222,7 +222,7 @@ struct slice number_format_double(double value, char buffer[static NUMBER_BYTES]
     value = fabs(value);
     char *end = put_short(start, value);
     if (!end) {
-        struct decimal d;
+        struct decimal d = {0};
         shortest_decimal(value, &d);
         end = put_decimal(start, &d);
     }

@@ -3,8 +3,8 @@
  *
  * Refused, each with its own words: nesting beyond JSON_DEPTH_MAX (found before
  * jansson sees the text: it recurses), duplicate members at any depth, numbers that
- * overflow, NaN and Infinity, invalid UTF-8, NUL in a string, trailing text.
- * Numbers of any size become doubles.
+ * overflow, NaN and Infinity, invalid UTF-8, NUL in a string, trailing text. A byte
+ * order mark is ignored. Any value may be the root. Numbers of any size become doubles.
  */
 #ifndef LIB_JSON_JSON_READ_H
 #define LIB_JSON_JSON_READ_H
@@ -19,14 +19,20 @@ enum { JSON_DEPTH_MAX = 32 };
 struct json_document;
 struct json_value; /* borrowed from its document */
 
-enum json_kind { JSON_NULL, JSON_BOOLEAN, JSON_NUMBER, JSON_TEXT, JSON_ARRAY, JSON_OBJECT };
+enum json_kind {
+    JSON_KIND_NULL,
+    JSON_KIND_BOOLEAN,
+    JSON_KIND_NUMBER,
+    JSON_KIND_TEXT,
+    JSON_KIND_ARRAY,
+    JSON_KIND_OBJECT
+};
 
 /*
  * Parse `text` whole. On failure NULL, and `err` is ERR_VALIDATION with one field of
  * location `location` that names line, column and reason; or ERR_NO_MEMORY.
  */
-struct json_document *json_document_new(struct slice text, const char *location,
-                                        struct error *err);
+struct json_document *json_document_new(struct slice text, const char *location, struct error *err);
 void json_document_free(struct json_document *document);
 
 const struct json_value *json_document_root(const struct json_document *document);
@@ -51,8 +57,9 @@ void json_value_each(const struct json_value *container,
 
 /*
  * Make jansson's memory count against one maximum per thread: from now on a parse
- * in this thread may hold `bytes_max` at most; beyond it fails with ERR_NO_MEMORY.
- * Once per process, before threads: json_read_init().
+ * in this thread may hold `bytes_max_per_thread` at most; beyond it fails with
+ * ERR_NO_MEMORY. A document is then freed by the thread that made it. Once per
+ * process, before threads and before the first document.
  */
 void json_read_init(size_t bytes_max_per_thread);
 

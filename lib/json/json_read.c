@@ -1,0 +1,235 @@
+#include "json_read.h"
+
+#include <jansson.h>
+#include <malloc.h>
+#include <stdlib.h>
+
+/*
+ * What jansson holds in this thread. A refusal is remembered, because jansson calls
+ * some of them a syntax error.
+ */
+static size_t held_bytes_max = SIZE_MAX;
+static _Thread_local size_t held_bytes;
+static _Thread_local bool memory_refused;
+
+static void *counted_malloc(size_t bytes)
+{
+    void *block = NULL;
+    if (held_bytes <= held_bytes_max && bytes <= held_bytes_max - held_bytes)
+        block = malloc(bytes);
+    if (!block) {
+        memory_refused = true;
+        return NULL;
+    }
+    held_bytes += malloc_usable_size(block);
+    return block;
+}
+
+static void counted_free(void *block)
+{
+    held_bytes -= malloc_usable_size(block); /* of NULL: 0 */
+    free(block);
+}
+
+void json_read_init(size_t bytes_max_per_thread)
+{
+    held_bytes_max = bytes_max_per_thread;
+    json_set_alloc_funcs(counted_malloc, counted_free);
+}
+
+/* A document and its values are jansson's, under names that show none of it. */
+static const json_t *jansson_of(const struct json_value *value)
+{
+    return (const json_t *)(const void *)value;
+}
+
+static const struct json_value *value_of(const json_t *json)
+{
+    return (const struct json_value *)(const void *)json;
+}
+
+struct place {
+    int line;
+    int column; /* in code points, from 1 */
+};
+
+/*
+ * Where `text` first nests deeper than JSON_DEPTH_MAX; line 0 when nowhere. Agrees
+ * with jansson about what is a string as far as the text is JSON; further jansson
+ * does not read.
+ */
+static struct place find_excessive_depth(struct slice text)
+{
+    struct place place = {.line = 1, .column = 0};
+    int depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        place.column += (c & 0xc0) != 0x80;
+        if (c == '\n') {
+            place.line++;
+            place.column = 0;
+        } else if (c == '"') {
+            in_string = !in_string;
+        } else if (in_string) {
+            if (c == '\\' && i + 1 < text.len &&
+                (text.ptr[i + 1] == '"' || text.ptr[i + 1] == '\\')) {
+                i++;
+                place.column++;
+            }
+        } else if (c == '[' || c == '{') {
+            if (++depth > JSON_DEPTH_MAX)
+                return place;
+        } else if (c == ']' || c == '}') {
+            depth--;
+        }
+    }
+    return (struct place){0};
+}
+
+/* Plain words for what jansson found; its own where they are plain and not the client's. */
+static const char *reason(json_error_t *failure)
+{
+    switch (json_error_code(failure)) {
+    case json_error_invalid_utf8:
+        return "invalid UTF-8";
+    case json_error_premature_end_of_input:
+        return "the text ends too early";
+    case json_error_end_of_input_expected:
+        return "more text follows after the value";
+    case json_error_null_character:
+    case json_error_null_byte_in_key:
+        return "NUL (\\u0000) in a string";
+    case json_error_duplicate_key:
+        return "the same member twice in an object";
+    case json_error_numeric_overflow:
+        return "a number too large for a double";
+    default:
+        break;
+    }
+    char *words_of_client = strstr(failure->text, " near ");
+    if (words_of_client)
+        *words_of_client = '\0';
+    if (strcmp(failure->text, "invalid token") == 0)
+        return "not a JSON value (text needs quotes; NaN and Infinity do not exist)";
+    if (strncmp(failure->text, "invalid Unicode", 15) == 0)
+        return "an invalid \\u escape in a string";
+    return failure->text;
+}
+
+static void refuse(struct error *err, const char *location, struct place place, const char *why)
+{
+    (void)error_add_field(err, location, "", "not valid JSON at line %d, column %d: %s", place.line,
+                          place.column, why);
+}
+
+static void refuse_as_jansson_says(struct error *err, const char *location, json_error_t *failure)
+{
+    if (memory_refused) {
+        (void)error_set(err, ERR_NO_MEMORY, "The JSON text needs too much memory");
+        return;
+    }
+    struct place place = {failure->line, failure->column};
+    refuse(err, location, place, reason(failure));
+}
+
+struct json_document *json_document_new(struct slice text, const char *location, struct error *err)
+{
+    /* The original's reader ignores a byte order mark, which some editors leave. */
+    if (slice_starts_with(text, SLICE("\xef\xbb\xbf")))
+        text = slice_of(text.ptr + 3, text.len - 3);
+    struct place too_deep = find_excessive_depth(text);
+    if (too_deep.line > 0) {
+        refuse(err, location, too_deep, "nested too deeply");
+        return NULL;
+    }
+    json_error_t failure;
+    memory_refused = false;
+    json_t *root =
+        json_loadb(text.len ? text.ptr : "", text.len,
+                   JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &failure);
+    if (!root)
+        refuse_as_jansson_says(err, location, &failure);
+    return (struct json_document *)(void *)root;
+}
+
+void json_document_free(struct json_document *document)
+{
+    json_decref((json_t *)(void *)document);
+}
+
+const struct json_value *json_document_root(const struct json_document *document)
+{
+    return (const struct json_value *)(const void *)document;
+}
+
+enum json_kind json_value_kind(const struct json_value *value)
+{
+    switch (json_typeof(jansson_of(value))) {
+    case JSON_OBJECT:
+        return JSON_KIND_OBJECT;
+    case JSON_ARRAY:
+        return JSON_KIND_ARRAY;
+    case JSON_STRING:
+        return JSON_KIND_TEXT;
+    case JSON_INTEGER:
+    case JSON_REAL:
+        return JSON_KIND_NUMBER;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return JSON_KIND_BOOLEAN;
+    case JSON_NULL:
+        break;
+    }
+    return JSON_KIND_NULL;
+}
+
+bool json_value_number(const struct json_value *value, double *out)
+{
+    if (json_value_kind(value) != JSON_KIND_NUMBER)
+        return false;
+    *out = json_number_value(jansson_of(value));
+    return true;
+}
+
+bool json_value_text(const struct json_value *value, struct slice *out)
+{
+    if (json_value_kind(value) != JSON_KIND_TEXT)
+        return false;
+    *out = slice_of(json_string_value(jansson_of(value)), json_string_length(jansson_of(value)));
+    return true;
+}
+
+const struct json_value *json_value_member(const struct json_value *object, const char *name)
+{
+    return value_of(json_object_get(jansson_of(object), name));
+}
+
+static void each_member(json_t *object,
+                        bool (*visit)(void *context, struct slice name,
+                                      const struct json_value *value),
+                        void *context)
+{
+    for (void *i = json_object_iter(object); i; i = json_object_iter_next(object, i)) {
+        struct slice name = slice_of(json_object_iter_key(i), json_object_iter_key_len(i));
+        if (!visit(context, name, value_of(json_object_iter_value(i))))
+            return;
+    }
+}
+
+void json_value_each(const struct json_value *container,
+                     bool (*visit)(void *context, struct slice name,
+                                   const struct json_value *value),
+                     void *context)
+{
+    const json_t *json = jansson_of(container);
+    if (json_is_object(json)) {
+        /* Its iterators are not const; walking changes nothing. */
+        each_member((json_t *)(uintptr_t)json, visit, context);
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(json); i++) {
+        if (!visit(context, SLICE(""), value_of(json_array_get(json, i))))
+            return;
+    }
+}
