@@ -22,7 +22,8 @@ void single_flight_free(struct single_flight *flights);
 /*
  * Run `work` for `key`, or wait for a run that began after this call. Appends the
  * result to `out`. `work` runs in a calling thread; its code and error are shared too.
- * `*shared` tells whether another thread did the work. Blocks as long as two runs.
+ * `*shared` tells whether another thread did the work. Blocks as long as two runs, and
+ * as long as all `keys_max` slots are taken. ERR_NO_MEMORY: also a result too large.
  */
 enum err_code single_flight_do(struct single_flight *flights, struct slice key,
                                enum err_code (*work)(void *context, struct strbuf *result,
