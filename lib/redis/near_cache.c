@@ -16,7 +16,8 @@ enum {
     PING_EVERY_MS = 250,
     SILENT_MAX_MS = 1000,
     DRAIN_PING_BYTES = 8192, /* a read this large may have left more behind */
-    DRAIN_PONG_MS = 50,
+    BUSY_RETRY_MS = 5,
+    PONG_WITHIN_MS = 50, /* that a look-up waits for at most */
 };
 
 struct entry {
@@ -33,7 +34,7 @@ struct near_cache {
     pthread_mutex_t mutex; /* guards all below */
     struct redis_conn conn;
     uint64_t pings_sent, pongs_heard;
-    struct mono_time ping_due;
+    struct mono_time ping_sent_at, ping_due;
 
     /* An entry is true while the epoch (one for each life of the connection) and the count
      * of changes of its tag's slot are what they were. Tags that share a slot make each
@@ -142,26 +143,8 @@ static void send_ping(struct near_cache *cache, struct mono_time now)
     redis_conn_queue(&cache->conn, ping, sizeof ping - 1);
     redis_conn_flush(&cache->conn, now);
     cache->pings_sent++;
+    cache->ping_sent_at = now;
     cache->ping_due = mono_after_ms(now, PING_EVERY_MS);
-}
-
-/* Read up to the pong of a PING that is sent now. */
-static void drain_to_pong(struct near_cache *cache, struct mono_time now)
-{
-    struct mono_time end = mono_after_ms(now, DRAIN_PONG_MS);
-    send_ping(cache, now);
-    uint64_t wanted = cache->pings_sent;
-    while (cache->conn.state == REDIS_CONN_READY && cache->pongs_heard < wanted) {
-        struct mono_time t = clock_mono_now();
-        if (!mono_is_before(t, end)) {
-            redis_conn_fail(&cache->conn, t, true, "no pong behind a backlog");
-            break;
-        }
-        struct pollfd p = {.fd = cache->conn.fd, .events = POLLIN};
-        (void)poll(&p, 1, (int)(mono_us_between(t, end) / 1000) + 1);
-        (void)redis_conn_read(&cache->conn, clock_mono_now());
-        apply_messages(cache, clock_mono_now());
-    }
 }
 
 /* Every entry made so far is of an earlier life than the connection to come. */
@@ -171,14 +154,36 @@ static void end_epoch_if_lost(struct near_cache *cache, bool was_ready)
         cache->epoch++;
 }
 
+/* Apply what has come. More than a socket holds may have been waiting: a PING tells. */
 static void drain(struct near_cache *cache, struct mono_time now)
 {
     bool was_ready = cache->conn.state == REDIS_CONN_READY;
     size_t bytes = redis_conn_read(&cache->conn, now);
     apply_messages(cache, now);
     if (bytes > DRAIN_PING_BYTES && cache->conn.state == REDIS_CONN_READY)
-        drain_to_pong(cache, now);
+        send_ping(cache, now);
     end_epoch_if_lost(cache, was_ready);
+}
+
+/*
+ * Apply everything that Redis wrote before `now`. While a PING of ours is unanswered that
+ * takes its pong: Redis then queued our output for writing when it read the PING, perhaps
+ * before a writer's reply of the same turn, and the invalidation waits in that output.
+ * False when the pong does not come in time.
+ */
+static bool catch_up(struct near_cache *cache, struct mono_time now)
+{
+    drain(cache, now);
+    while (cache->conn.state == REDIS_CONN_READY && cache->pongs_heard < cache->pings_sent) {
+        struct mono_time t = clock_mono_now();
+        struct mono_time end = mono_after_ms(cache->ping_sent_at, PONG_WITHIN_MS);
+        if (!mono_is_before(t, end))
+            return false;
+        struct pollfd p = {.fd = cache->conn.fd, .events = POLLIN};
+        (void)poll(&p, 1, (int)(mono_us_between(t, end) / 1000) + 1);
+        drain(cache, clock_mono_now());
+    }
+    return is_tracking(cache, now);
 }
 
 /* --- entries ------------------------------------------------------------------------ */
@@ -231,9 +236,7 @@ bool near_cache_get(struct near_cache *cache, struct slice tag, struct slice nam
     uint64_t hash = hash_of_entry(tag_hash, name);
     bool found = false;
     (void)pthread_mutex_lock(&cache->mutex);
-    if (cache->conn.state == REDIS_CONN_READY)
-        drain(cache, now);
-    bool tracking = is_tracking(cache, now);
+    bool tracking = cache->conn.state == REDIS_CONN_READY && catch_up(cache, now);
     uint64_t changes = cache->changes[tag_hash % CHANGE_SLOTS];
     const struct entry *entry = tracking ? find(cache, hash, tag, name) : NULL;
     if (entry && entry->epoch == cache->epoch && entry->changes == changes &&
@@ -304,7 +307,9 @@ bool near_cache_is_tracking(struct near_cache *cache)
     return tracking;
 }
 
-/* --- the I/O thread ------------------------------------------------------------------- */
+/* --- the I/O thread -------------------------------------------------------------------
+ * It never waits for the mutex: a look-up that holds it may be waiting for a pong, and
+ * does all that is to be done meanwhile. */
 
 void near_cache_io_start(struct near_cache *cache, int wake_fd)
 {
@@ -323,7 +328,8 @@ void near_cache_io_stop(struct near_cache *cache)
 
 void near_cache_io_tick(struct near_cache *cache, struct mono_time now)
 {
-    (void)pthread_mutex_lock(&cache->mutex);
+    if (pthread_mutex_trylock(&cache->mutex) != 0)
+        return;
     bool was_ready = cache->conn.state == REDIS_CONN_READY;
     redis_conn_tick(&cache->conn, now);
     if (was_ready && !is_tracking(cache, now))
@@ -336,7 +342,8 @@ void near_cache_io_tick(struct near_cache *cache, struct mono_time now)
 
 struct mono_time near_cache_io_wakeup(struct near_cache *cache)
 {
-    (void)pthread_mutex_lock(&cache->mutex);
+    if (pthread_mutex_trylock(&cache->mutex) != 0)
+        return mono_after_ms(clock_mono_now(), BUSY_RETRY_MS);
     struct mono_time first =
         cache->conn.state == REDIS_CONN_READY ? cache->ping_due : redis_conn_wakeup(&cache->conn);
     (void)pthread_mutex_unlock(&cache->mutex);
@@ -345,7 +352,9 @@ struct mono_time near_cache_io_wakeup(struct near_cache *cache)
 
 int near_cache_io_fd(struct near_cache *cache, short *events)
 {
-    (void)pthread_mutex_lock(&cache->mutex);
+    *events = 0;
+    if (pthread_mutex_trylock(&cache->mutex) != 0)
+        return -1;
     int fd = cache->conn.fd;
     *events = redis_conn_events(&cache->conn);
     (void)pthread_mutex_unlock(&cache->mutex);
@@ -354,9 +363,8 @@ int near_cache_io_fd(struct near_cache *cache, short *events)
 
 void near_cache_io_handle(struct near_cache *cache, short revents, struct mono_time now)
 {
-    if (revents == 0)
+    if (revents == 0 || pthread_mutex_trylock(&cache->mutex) != 0)
         return;
-    (void)pthread_mutex_lock(&cache->mutex);
     if (cache->conn.state == REDIS_CONN_READY) {
         if (revents & POLLOUT)
             redis_conn_flush(&cache->conn, now);

@@ -93,8 +93,7 @@ static void an_entry_is_found_until_a_tracked_key_of_its_tag_changes(void **stat
 {
     (void)state;
     static const char *const changes[] = {"SET ra:meta:{cpu} 1", "APPEND ra:meta:{cpu} x",
-                                          "DEL ra:meta:{cpu}", "SET ra:ext:{cpu} 1 PX 60000",
-                                          "FLUSHALL"};
+                                          "DEL ra:meta:{cpu}", "SET ra:ext:{cpu} 1 PX 60000"};
     struct process p = open_process(server.socket_path);
     struct near_ticket ticket;
     char value[64];
@@ -124,6 +123,22 @@ static void an_expired_key_makes_its_entry_stale(void **state)
     for (int i = 0; i < 400 && look(&p, "e", &ticket, value, sizeof value); i++)
         (void)poll(NULL, 0, 5);
     assert_false(look(&p, "e", &ticket, value, sizeof value));
+    close_process(&p);
+}
+
+static void a_flush_makes_every_entry_stale(void **state)
+{
+    (void)state;
+    struct process p = open_process(server.socket_path);
+    struct near_ticket ticket;
+    char value[64];
+    assert_false(look(&p, "f", &ticket, value, sizeof value));
+    keep(&p, "f", &ticket, "answer");
+    assert_true(look(&p, "f", &ticket, value, sizeof value));
+    command("FLUSHALL");
+    for (int i = 0; i < 400 && look(&p, "f", &ticket, value, sizeof value); i++)
+        (void)poll(NULL, 0, 5);
+    assert_false(look(&p, "f", &ticket, value, sizeof value));
     close_process(&p);
 }
 
@@ -213,7 +228,7 @@ static void a_black_hole_is_noticed_within_a_second(void **state)
 
 /* --- write, then look ------------------------------------------------------------------ */
 
-enum { PAIRS = 4000, WRITERS = 4 };
+enum { PAIRS = 5000, WRITERS = 4 };
 
 struct writer {
     pthread_t thread;
@@ -346,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_entry_is_found_until_a_tracked_key_of_its_tag_changes),
         cmocka_unit_test(an_expired_key_makes_its_entry_stale),
+        cmocka_unit_test(a_flush_makes_every_entry_stale),
         cmocka_unit_test(an_entry_made_before_a_change_is_not_kept_as_true),
         cmocka_unit_test(an_entry_ends_at_its_time),
         cmocka_unit_test(a_lost_server_makes_everything_stale),
