@@ -44,6 +44,7 @@ INC_lib/guard := $(INC_lib/redis) -Ilib/guard
 INC_lib/metrics := $(INC_lib/guard) -Ilib/metrics
 INC_lib/upstream := $(INC_lib/guard) -Ilib/json -Ilib/upstream
 INC_fcgi := -Ilib/metrics $(INC_lib/upstream) -Ifcgi
+INC_www := $(INC_lib/json)
 INC_tests := $(INC_fcgi) -Itests/support
 
 LIB_DIRS := lib/base lib/json lib/redis lib/guard lib/metrics lib/upstream
@@ -63,7 +64,7 @@ SUPPORT_OBJECTS := $(SUPPORT_SOURCES:%.c=$(BUILD)/%.o)
 TESTS := $(TEST_SOURCES:%.c=$(BUILD)/%)
 TOOLS := $(TOOL_SOURCES:%.c=$(BUILD)/%)
 WORKER := $(BUILD)/analytics.fcgi
-WWW := $(patsubst www/%,build/www/%,$(wildcard www/*.css www/*.json))
+WWW := $(patsubst www/%,build/www/%,$(wildcard www/*.css www/*.json)) build/www/docs.html
 C_FILES := $(wildcard lib/*/*.[ch] fcgi/*.[ch] tests/*/*.[ch] www/*.c)
 JOBS := $(shell nproc)
 
@@ -102,7 +103,7 @@ $(BUILD)/$(1)/%.o: $(1)/%.c Makefile VERSION $$(GEN)/redis_scripts_table.h
 	@mkdir -p $$(@D)
 	$$(CC) $$(ALL_CFLAGS) $$(INC_$(2)) -c -o $$@ $$<
 endef
-$(foreach d,$(LIB_DIRS) fcgi,$(eval $(call folder_rule,$(d),$(d))))
+$(foreach d,$(LIB_DIRS) fcgi www,$(eval $(call folder_rule,$(d),$(d))))
 $(foreach d,unit integration support bench,$(eval $(call folder_rule,tests/$(d),tests)))
 
 $(BUILD)/gen/redis_scripts_table.o: $(GEN)/redis_scripts_table.c
@@ -117,6 +118,14 @@ $(GEN)/redis_scripts_table.h $(GEN)/redis_scripts_table.c &: $(LUA) $(LUA_PARTS)
 build/www/%: www/%
 	@mkdir -p $(@D)
 	cp $< $@
+
+build/www/docs.html: www/openapi.json $(BUILD)/www/render_docs
+	@mkdir -p $(@D)
+	$(BUILD)/www/render_docs $< >$@.new
+	mv $@.new $@
+
+$(BUILD)/www/render_docs: $(BUILD)/www/render_docs.o $(BUILD)/libanalytics.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # --- Running ------------------------------------------------------------------------
 # Variables on the command line reach the service through the environment:
@@ -195,4 +204,5 @@ clean: ## remove what was built (data under var/ stay)
 	rm -rf build
 
 -include $(LIB_OBJECTS:.o=.d) $(FCGI_OBJECTS:.o=.d) $(SUPPORT_OBJECTS:.o=.d) \
-    $(TEST_SOURCES:%.c=$(BUILD)/%.d) $(TOOL_SOURCES:%.c=$(BUILD)/%.d)
+    $(TEST_SOURCES:%.c=$(BUILD)/%.d) $(TOOL_SOURCES:%.c=$(BUILD)/%.d) \
+    $(BUILD)/www/render_docs.d

@@ -165,6 +165,8 @@ const struct json_value *json_document_root(const struct json_document *document
 
 enum json_kind json_value_kind(const struct json_value *value)
 {
+    if (!value)
+        return JSON_KIND_NULL;
     switch (json_typeof(jansson_of(value))) {
     case JSON_OBJECT:
         return JSON_KIND_OBJECT;
@@ -182,6 +184,14 @@ enum json_kind json_value_kind(const struct json_value *value)
         break;
     }
     return JSON_KIND_NULL;
+}
+
+bool json_value_boolean(const struct json_value *value, bool *out)
+{
+    if (json_value_kind(value) != JSON_KIND_BOOLEAN)
+        return false;
+    *out = json_is_true(jansson_of(value));
+    return true;
 }
 
 bool json_value_number(const struct json_value *value, double *out)

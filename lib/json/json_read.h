@@ -37,9 +37,11 @@ void json_document_free(struct json_document *document);
 
 const struct json_value *json_document_root(const struct json_document *document);
 
+/* Of a member that is absent (NULL): JSON_KIND_NULL. */
 enum json_kind json_value_kind(const struct json_value *value);
 
 /* Each false when the kind is another; `out` is then untouched. */
+bool json_value_boolean(const struct json_value *value, bool *out);
 bool json_value_number(const struct json_value *value, double *out);
 bool json_value_text(const struct json_value *value, struct slice *out);
 
