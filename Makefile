@@ -54,7 +54,7 @@ LUA := $(wildcard lib/redis/scripts/*.lua)
 LUA_PARTS := $(wildcard lib/redis/scripts/lib/*.lua)
 SUPPORT_SOURCES := $(wildcard tests/support/*.c)
 TEST_SOURCES := $(wildcard tests/unit/test_*.c tests/integration/test_*.c)
-TOOL_SOURCES := $(wildcard tests/bench/*.c)
+TOOL_SOURCES := $(wildcard tests/bench/*.c tests/e2e/*.c)
 
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/gen/redis_scripts_table.o
 FCGI_OBJECTS := $(FCGI_SOURCES:%.c=$(BUILD)/%.o)
@@ -68,7 +68,7 @@ WWW := $(patsubst www/%,build/www/%,$(wildcard www/*.css www/*.json)) build/www/
 C_FILES := $(wildcard lib/*/*.[ch] fcgi/*.[ch] tests/*/*.[ch] www/*.c)
 JOBS := $(shell nproc)
 
-.PHONY: all tests run start stop status check check-asan check-tsan bench lint format \
+.PHONY: all tests run start stop status check check-asan check-tsan bench lint tidy format \
     install deps deps-run deps-test deps-bench deps-lint clean help
 .DEFAULT_GOAL := all
 .SECONDARY:
@@ -95,7 +95,7 @@ $(BUILD)/libsupport.a: $(SUPPORT_OBJECTS)
 $(TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libsupport.a $(BUILD)/libworker.a $(BUILD)/libanalytics.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lfcgi $(LIBS)
 
-$(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libanalytics.a
+$(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libsupport.a $(BUILD)/libanalytics.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS)
 
 define folder_rule
@@ -104,7 +104,7 @@ $(BUILD)/$(1)/%.o: $(1)/%.c Makefile VERSION $$(GEN)/redis_scripts_table.h
 	$$(CC) $$(ALL_CFLAGS) $$(INC_$(2)) -c -o $$@ $$<
 endef
 $(foreach d,$(LIB_DIRS) fcgi www,$(eval $(call folder_rule,$(d),$(d))))
-$(foreach d,unit integration support bench,$(eval $(call folder_rule,tests/$(d),tests)))
+$(foreach d,unit integration support bench e2e,$(eval $(call folder_rule,tests/$(d),tests)))
 
 $(BUILD)/gen/redis_scripts_table.o: $(GEN)/redis_scripts_table.c
 	@mkdir -p $(@D)
@@ -176,8 +176,22 @@ deps-lint:
 # --- Style --------------------------------------------------------------------------
 
 lint: deps-lint ## format, static analysis, and the walls between the folders
-	@$(MAKE) --no-print-directory WERROR=1 tests
+	@$(MAKE) --no-print-directory -j$(JOBS) WERROR=1 tests all
+	@$(MAKE) --no-print-directory -j$(JOBS) tidy
 	@tests/lint
+
+# clang-tidy, for the files that changed since it last found nothing.
+tidy: $(patsubst %.c,$(BUILD)/tidy/%.ok,$(filter %.c,$(C_FILES)))
+
+define tidy_rule
+$(BUILD)/tidy/$(1)/%.ok: $(1)/%.c .clang-tidy $(BUILD)/$(1)/%.o
+	@mkdir -p $$(@D)
+	@clang-tidy --quiet $$< -- $$(filter-out -M%,$$(ALL_CFLAGS)) $$(INC_$(2)) 2>$$@.log || \
+	    { cat $$@.log >&2; exit 1; }
+	@touch $$@
+endef
+$(foreach d,$(LIB_DIRS) fcgi www,$(eval $(call tidy_rule,$(d),$(d))))
+$(foreach d,unit integration support bench e2e,$(eval $(call tidy_rule,tests/$(d),tests)))
 
 format: ## format all C files in place
 	clang-format -i $(C_FILES)
