@@ -18,29 +18,26 @@ void arena_init(struct arena *arena, size_t bytes_max)
     *arena = (struct arena){.max_bytes = bytes_max};
 }
 
-static void free_blocks(struct arena_block *block)
-{
-    while (block) {
-        struct arena_block *next = block->next;
-        free(block);
-        block = next;
-    }
-}
-
 void arena_release(struct arena *arena)
 {
-    free_blocks(arena->blocks);
+    arena_reset(arena);
+    free(arena->blocks); /* the one that was kept, if any */
     *arena = (struct arena){.max_bytes = arena->max_bytes};
 }
 
 void arena_reset(struct arena *arena)
 {
-    struct arena_block *kept = arena->blocks;
-    if (kept && kept->capacity != BLOCK_BYTES) {
-        free_blocks(kept);
-        kept = NULL;
-    } else if (kept) {
-        free_blocks(kept->next);
+    /* One block of the usual size is kept, wherever it stands; larger ones go. */
+    struct arena_block *kept = NULL;
+    struct arena_block *next = NULL;
+    for (struct arena_block *block = arena->blocks; block; block = next) {
+        next = block->next;
+        if (!kept && block->capacity == BLOCK_BYTES)
+            kept = block;
+        else
+            free(block);
+    }
+    if (kept) {
         kept->next = NULL;
         kept->used = 0;
     }
@@ -65,7 +62,7 @@ static struct arena_block *add_block(struct arena *arena, size_t bytes)
 void *arena_alloc(struct arena *arena, size_t bytes)
 {
     const size_t align = alignof(max_align_t);
-    if (arena->failed || bytes > SIZE_MAX - align)
+    if (arena->failed || bytes > SIZE_MAX / 2)
         goto fail;
     bytes = (bytes + align - 1) & ~(align - 1);
     if (bytes > arena->max_bytes - arena->used_bytes)

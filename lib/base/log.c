@@ -1,10 +1,12 @@
 #include "log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "iso8601.h"
+#include "utf8.h"
 
 static enum log_level least_level = LOG_INFO;
 static enum log_format line_format = LOG_FORMAT_TEXT;
@@ -28,7 +30,7 @@ bool log_is_enabled(enum log_level level)
 }
 
 /* Room for the closing brace and newline is never given to a value. */
-enum { LINE_TAIL = 2, ESCAPE_BYTES = 6 };
+enum { LINE_TAIL = 2, ESCAPE_BYTES = 12 };
 
 static void put(struct line *line, const char *text, size_t len)
 {
@@ -44,26 +46,41 @@ static void put_string(struct line *line, const char *text)
     put(line, text, strlen(text));
 }
 
-/* JSON escapes in both formats; whatever is not printable ASCII becomes \u00XX, so
- * the line stays valid JSON and a terminal stays unharmed. */
+/* Returns how many of `escaped`'s bytes stand for the character `c`. */
+static size_t escape(uint32_t c, char escaped[static ESCAPE_BYTES + 1])
+{
+    if (c == '"' || c == '\\') {
+        escaped[0] = '\\';
+        escaped[1] = (char)c;
+        return 2;
+    }
+    if (c >= 0x20 && c < 0x7f) {
+        escaped[0] = (char)c;
+        return 1;
+    }
+    if (c < 0x10000)
+        return (size_t)snprintf(escaped, ESCAPE_BYTES + 1, "\\u%04x", (unsigned)c & 0xffff);
+    unsigned rest = (unsigned)c - 0x10000; /* a pair of surrogates */
+    return (size_t)snprintf(escaped, ESCAPE_BYTES + 1, "\\u%04x\\u%04x",
+                            0xd800 + (rest >> 10 & 0x3ff), 0xdc00 + (rest & 0x3ff));
+}
+
+/* JSON escapes in both formats; whatever is not printable ASCII becomes \uXXXX, so the
+ * line stays valid JSON and a terminal stays unharmed. */
 static void put_quoted(struct line *line, struct slice text)
 {
     put(line, "\"", 1);
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if (sizeof line->bytes - LINE_TAIL - line->len < ESCAPE_BYTES + 1)
-            break; /* room for the closing quote is kept */
+    while (text.len > 0) {
+        uint32_t c = 0xfffd; /* stands for a byte that is no UTF-8 */
+        size_t taken = utf8_decode(text, &c);
+        if (taken == 0)
+            taken = 1;
         char escaped[ESCAPE_BYTES + 1];
-        if (c == '"' || c == '\\') {
-            escaped[0] = '\\';
-            escaped[1] = (char)c;
-            put(line, escaped, 2);
-        } else if (c >= 0x20 && c < 0x7f) {
-            put(line, text.ptr + i, 1);
-        } else {
-            (void)snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)c);
-            put(line, escaped, ESCAPE_BYTES);
-        }
+        size_t len = escape(c, escaped);
+        if (sizeof line->bytes - LINE_TAIL - line->len < len + 1)
+            break; /* room for the closing quote is kept */
+        put(line, escaped, len);
+        text = slice_of(text.ptr + taken, text.len - taken);
     }
     put(line, "\"", 1);
 }
@@ -91,7 +108,9 @@ static void put_field(struct line *line, const struct log_field *field)
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
                size_t count)
 {
-    struct line line = {.len = 0};
+    int errno_of_caller = errno; /* a line about a failure must not change it */
+    struct line line;
+    line.len = 0;
     char now[ISO8601_BYTES];
     struct slice stamp = iso8601_format(clock_wall_now(), now);
     char head[128];
@@ -113,4 +132,5 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     /* Nothing sensible can be done about a log that cannot be written. */
     ssize_t ignored = write(STDERR_FILENO, line.bytes, line.len);
     (void)ignored;
+    errno = errno_of_caller;
 }

@@ -35,7 +35,7 @@ static inline bool slice_equals(struct slice a, struct slice b)
 
 static inline bool slice_starts_with(struct slice s, struct slice prefix)
 {
-    return s.len >= prefix.len && memcmp(s.ptr, prefix.ptr, prefix.len) == 0;
+    return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.ptr, prefix.ptr, prefix.len) == 0);
 }
 
 /* ASCII only, whatever the locale. */

@@ -37,7 +37,7 @@ static bool grow(struct strbuf *buf, size_t needed)
         capacity = capacity > buf->max / 2 ? buf->max : capacity * 2;
     if (capacity > buf->max)
         capacity = buf->max;
-    char *bytes = realloc(buf->bytes, capacity);
+    char *bytes = realloc(buf->bytes, capacity + 1); /* vsnprintf writes a NUL of its own */
     if (!bytes)
         return false;
     buf->bytes = bytes;
@@ -49,8 +49,8 @@ char *strbuf_reserve(struct strbuf *buf, size_t len)
 {
     if (buf->failed)
         return NULL;
-    if (len > buf->max - buf->len ||
-        (len > buf->capacity - buf->len && !grow(buf, buf->len + len))) {
+    bool fits = buf->bytes && len <= buf->capacity - buf->len;
+    if (len > buf->max - buf->len || (!fits && !grow(buf, buf->len + len))) {
         buf->failed = true;
         return NULL;
     }
@@ -91,8 +91,7 @@ void strbuf_printf(struct strbuf *buf, const char *format, ...)
     va_copy(again, args);
     int len = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    /* vsnprintf writes a NUL of its own, which the buffer must have room for. */
-    char *room = len < 0 ? NULL : strbuf_reserve(buf, (size_t)len + 1);
+    char *room = len < 0 ? NULL : strbuf_reserve(buf, (size_t)len);
     if (room) {
         (void)vsnprintf(room, (size_t)len + 1, format, again);
         buf->len += (size_t)len;

@@ -51,6 +51,66 @@ static void strbuf_formats(void **state)
     strbuf_release(&buf);
 }
 
+static void strbuf_printf_takes_exactly_its_maximum(void **state)
+{
+    (void)state;
+    struct strbuf buf;
+    strbuf_init(&buf, 8);
+    strbuf_printf(&buf, "%s", "1234");
+    strbuf_printf(&buf, "%d", 5678);
+    assert_false(strbuf_failed(&buf));
+    assert_true(slice_equals(strbuf_slice(&buf), SLICE("12345678")));
+    strbuf_printf(&buf, "%c", '9');
+    assert_true(strbuf_failed(&buf));
+    assert_true(slice_equals(strbuf_slice(&buf), SLICE("12345678")));
+    strbuf_release(&buf);
+}
+
+static void strbuf_reserves_nothing_without_failing(void **state)
+{
+    (void)state;
+    struct strbuf buf;
+    strbuf_init(&buf, 4);
+    assert_non_null(strbuf_reserve(&buf, 0));
+    strbuf_commit(&buf, 0);
+    char *room = strbuf_reserve(&buf, 4);
+    memset(room, 'x', 4);
+    strbuf_commit(&buf, 4);
+    assert_non_null(strbuf_reserve(&buf, 0));
+    assert_null(strbuf_reserve(&buf, 1));
+    assert_int_equal(buf.len, 4);
+    strbuf_release(&buf);
+}
+
+static void strbuf_truncate_keeps_a_failure(void **state)
+{
+    (void)state;
+    struct strbuf buf;
+    strbuf_init(&buf, 4);
+    strbuf_append_slice(&buf, SLICE("1234"));
+    strbuf_append_char(&buf, '5');
+    strbuf_truncate(&buf, 1);
+    assert_true(strbuf_failed(&buf));
+    assert_true(slice_equals(strbuf_slice(&buf), SLICE("1")));
+    strbuf_release(&buf);
+}
+
+static void arena_keeps_a_block_over_resets(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 100000);
+    void *first = arena_alloc(&arena, 16);
+    assert_non_null(arena_alloc(&arena, 50000)); /* a block of its own, the newest */
+    arena_reset(&arena);
+    assert_ptr_equal(arena_alloc(&arena, 16), first);
+    assert_null(arena_alloc(&arena, SIZE_MAX));
+    assert_null(arena_copy(&arena, SLICE("x")).ptr);
+    arena_release(&arena);
+    assert_non_null(arena_alloc(&arena, 16));
+    arena_release(&arena);
+}
+
 static void arena_alignment_and_limit_hold(void **state)
 {
     (void)state;
@@ -97,6 +157,46 @@ static void the_first_error_wins(void **state)
     assert_string_equal(err_name(err.code), "NOT_FOUND");
 }
 
+static void texts_of_errors_are_cut_to_their_room(void **state)
+{
+    (void)state;
+    struct error err;
+    error_init(&err);
+    (void)error_set(&err, ERR_INTERNAL, "%0500d", 7);
+    error_set_cause(&err, "%0500d", 7);
+    error_set_cause(&err, "second");
+    (void)error_add_field(&err, "body", "a_name_that_is_longer_than_its_room", "%0500d", 7);
+    assert_int_equal(strlen(err.detail), ERROR_DETAIL_BYTES - 1);
+    assert_int_equal(strlen(err.cause), ERROR_CAUSE_BYTES - 1);
+    assert_int_equal(strlen(err.fields[0].name), sizeof err.fields[0].name - 1);
+    assert_int_equal(strlen(err.fields[0].message), sizeof err.fields[0].message - 1);
+    assert_int_equal(error_set(NULL, ERR_NOT_FOUND, "x"), ERR_NOT_FOUND);
+    error_set_cause(NULL, "x");
+}
+
+static void every_code_has_a_name(void **state)
+{
+    (void)state;
+    for (int code = 0; code < ERR_CODE_COUNT; code++)
+        assert_true(err_name((enum err_code)code)[0] != '\0');
+    assert_string_equal(err_name((enum err_code)999), "INTERNAL_ERROR");
+    assert_false(err_retry_can_help((enum err_code)999));
+}
+
+static void slices_compare_and_trim(void **state)
+{
+    (void)state;
+    assert_true(slice_equals_ignoring_case(SLICE("Content-TYPE"), SLICE("content-type")));
+    assert_false(slice_equals_ignoring_case(SLICE("[a"), SLICE("{a")));
+    assert_false(slice_equals_ignoring_case(SLICE("a"), SLICE("ab")));
+    assert_true(slice_equals(slice_of(NULL, 0), SLICE("")));
+    assert_true(slice_starts_with(SLICE("abc"), slice_of(NULL, 0)));
+    assert_false(slice_starts_with(SLICE("ab"), SLICE("abc")));
+    assert_true(slice_equals(slice_trim(SLICE(" \t\r\na b \n")), SLICE("a b")));
+    assert_int_equal(slice_trim(SLICE(" \n ")).len, 0);
+    assert_int_equal(slice_trim(slice_of(NULL, 0)).len, 0);
+}
+
 static void field_errors_are_bounded(void **state)
 {
     (void)state;
@@ -122,9 +222,16 @@ int main(void)
         cmocka_unit_test(strbuf_takes_exactly_its_maximum),
         cmocka_unit_test(strbuf_failure_sticks_until_reset),
         cmocka_unit_test(strbuf_formats),
+        cmocka_unit_test(strbuf_printf_takes_exactly_its_maximum),
+        cmocka_unit_test(strbuf_reserves_nothing_without_failing),
+        cmocka_unit_test(strbuf_truncate_keeps_a_failure),
         cmocka_unit_test(arena_alignment_and_limit_hold),
         cmocka_unit_test(arena_copies_bytes),
+        cmocka_unit_test(arena_keeps_a_block_over_resets),
         cmocka_unit_test(the_first_error_wins),
+        cmocka_unit_test(texts_of_errors_are_cut_to_their_room),
+        cmocka_unit_test(every_code_has_a_name),
+        cmocka_unit_test(slices_compare_and_trim),
         cmocka_unit_test(field_errors_are_bounded),
         cmocka_unit_test(hashes_differ_by_length_and_content),
     };
