@@ -1,0 +1,179 @@
+#include "dispatch.h"
+
+#include "log.h"
+#include "number.h"
+#include "problem.h"
+#include "routes.h"
+
+static bool has_control_character(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if ((unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+static bool has_dot_segment(struct slice path)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        if (path.ptr[i] != '/')
+            continue;
+        struct slice rest = slice_of(path.ptr + i, path.len - i);
+        if (slice_starts_with(rest, SLICE("/..")) && (rest.len == 3 || rest.ptr[3] == '/'))
+            return true;
+    }
+    return false;
+}
+
+static enum err_code check_target(const struct request *req, struct error *err)
+{
+    if (req->path.len == 0 || req->path.ptr[0] != '/' || has_control_character(req->path) ||
+        has_control_character(req->query) || has_dot_segment(req->path))
+        return error_set(err, ERR_BAD_REQUEST, "The request target is not acceptable");
+    return ERR_OK;
+}
+
+static void set_allow(struct response *res, const struct route *known)
+{
+    const char *separator = "Allow: ";
+    for (size_t i = 0; i < route_count; i++) {
+        if (strcmp(routes[i].path, known->path) != 0)
+            continue;
+        bool is_get = strcmp(routes[i].method, "GET") == 0;
+        strbuf_printf(&res->headers, "%s%s%s", separator, routes[i].method, is_get ? ", HEAD" : "");
+        separator = ", ";
+    }
+    strbuf_append_slice(&res->headers, SLICE("\r\n"));
+}
+
+/* 307 keeps method and body, as the original's framework does it. */
+static void redirect(const struct request *req, const struct route *known, struct response *res)
+{
+    res->status = 307;
+    strbuf_append_slice(&res->headers, SLICE("Location: "));
+    strbuf_append_slice(&res->headers, slice_from_string(known->path));
+    if (req->query.len > 0)
+        strbuf_append_char(&res->headers, '?');
+    strbuf_append_slice(&res->headers, req->query);
+    strbuf_append_slice(&res->headers, SLICE("\r\n"));
+}
+
+/* Takes as long for any guess of one length, whichever byte is wrong. */
+static bool equals_secret(struct slice given, struct slice secret)
+{
+    unsigned difference = given.len != secret.len;
+    for (size_t i = 0; i < given.len; i++)
+        difference |= (unsigned char)given.ptr[i] ^ (unsigned char)secret.ptr[i % secret.len];
+    return difference == 0;
+}
+
+static enum err_code check_token(const struct app *app, const struct request *req,
+                                 struct response *res, struct error *err)
+{
+    struct slice token = slice_from_string(app->config->api_token);
+    if (token.len == 0 || req->route->is_open)
+        return ERR_OK;
+    struct slice given = req->authorization;
+    if (given.len > 7 && slice_equals_ignoring_case(slice_of(given.ptr, 7), SLICE("Bearer ")) &&
+        equals_secret(slice_trim(slice_of(given.ptr + 7, given.len - 7)), token))
+        return ERR_OK;
+    response_header(res, "WWW-Authenticate", "Bearer");
+    return error_set(err, ERR_UNAUTHORIZED, "This endpoint asks for a bearer token");
+}
+
+static enum err_code too_large(size_t limit, struct error *err)
+{
+    return error_set(err, ERR_PAYLOAD_TOO_LARGE, "The body may have %zu bytes at most", limit);
+}
+
+/* The length that was announced is a claim: it bounds nothing until it was read. */
+static enum err_code read_body(struct request *req, size_t limit, struct error *err)
+{
+    int64_t announced = -1;
+    if (req->content_length.len > 0 &&
+        !number_parse_int64(req->content_length, 0, INT64_MAX, &announced)) {
+        /* Digits beyond 64 bits are a length all the same, and too large. */
+        for (size_t i = 0; i < req->content_length.len; i++) {
+            if (req->content_length.ptr[i] < '0' || req->content_length.ptr[i] > '9')
+                return error_set(err, ERR_BAD_REQUEST, "Content-Length is no number");
+        }
+        return too_large(limit, err);
+    }
+    if (announced > (int64_t)limit)
+        return too_large(limit, err);
+
+    size_t room = (announced >= 0 ? (size_t)announced : limit) + 1;
+    char *bytes = arena_alloc(req->arena, room);
+    if (!bytes)
+        return error_set(err, ERR_NO_MEMORY, "Out of memory");
+    int len = req->source.read(req->source.context, bytes, room);
+    if (len < 0 || (announced >= 0 && len != announced))
+        return error_set(err, ERR_BAD_REQUEST, "The body does not have its announced length");
+    if ((size_t)len > limit)
+        return too_large(limit, err);
+    req->body = slice_of(bytes, (size_t)len);
+    return ERR_OK;
+}
+
+static enum err_code answer(struct app *app, struct request *req, struct response *res,
+                            struct error *err)
+{
+    if (check_target(req, err) != ERR_OK)
+        return err->code;
+    const struct route *route;
+    switch (route_find(req->method, req->path, &route)) {
+    case ROUTE_UNKNOWN_PATH:
+        return error_set(err, ERR_NOT_FOUND, "Not Found");
+    case ROUTE_WRONG_METHOD:
+        set_allow(res, route);
+        return error_set(err, ERR_METHOD_NOT_ALLOWED, "Method Not Allowed");
+    case ROUTE_TRAILING_SLASH:
+        redirect(req, route, res);
+        return ERR_OK;
+    case ROUTE_FOUND:
+        break;
+    }
+    req->route = route;
+    if (check_token(app, req, res, err) != ERR_OK)
+        return err->code;
+    if (route->takes_body && read_body(req, (size_t)app->config->body_limit_bytes, err) != ERR_OK)
+        return err->code;
+    return route->handler(app, req, res, err);
+}
+
+static void log_failure(struct app *app, const struct request *req, const struct error *err)
+{
+    if (err->code == ERR_INTERNAL) {
+        LOG_EVENT(LOG_ERROR, "request_failed", LOG_SLICE("request_id", req->request_id),
+                  LOG_SLICE("path", req->path), LOG_TEXT("code", err_name(err->code)),
+                  LOG_TEXT("detail", err->detail), LOG_TEXT("cause", err->cause));
+        return;
+    }
+    int64_t suppressed;
+    bool is_ours = problem_kind_of(err->code)->status >= 500;
+    if (!is_ours || !log_gate_passes(&app->dependency_gate, clock_mono_now(), &suppressed))
+        return;
+    LOG_EVENT(LOG_WARNING, "dependency_failed", LOG_SLICE("request_id", req->request_id),
+              LOG_SLICE("path", req->path), LOG_TEXT("code", err_name(err->code)),
+              LOG_TEXT("detail", err->detail), LOG_TEXT("cause", err->cause),
+              LOG_INT("suppressed", suppressed));
+}
+
+void dispatch(struct app *app, struct request *req, struct response *res)
+{
+    struct error err;
+    error_init(&err);
+    enum err_code code = answer(app, req, res, &err);
+    if (code == ERR_OK &&
+        (strbuf_failed(&res->body) || strbuf_failed(&res->headers) || req->arena->failed)) {
+        strbuf_reset(&res->headers);
+        error_init(&err);
+        code = error_set(&err, ERR_NO_MEMORY, "Out of memory");
+    }
+    if (code == ERR_OK)
+        return;
+    err.code = code;
+    log_failure(app, req, &err);
+    problem_write(&err, req, res);
+}

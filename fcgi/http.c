@@ -1,0 +1,70 @@
+#include "http.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* A buffer that one large answer blew up beyond this is given back. */
+enum { KEPT_BYTES_MAX = 128 * 1024 };
+
+void response_init(struct response *res)
+{
+    strbuf_init(&res->headers, HTTP_HEADER_BYTES_MAX);
+    strbuf_init(&res->body, HTTP_BODY_BYTES_MAX);
+    response_reset(res);
+}
+
+void response_release(struct response *res)
+{
+    strbuf_release(&res->headers);
+    strbuf_release(&res->body);
+}
+
+void response_reset(struct response *res)
+{
+    res->status = 200;
+    res->content_type = "application/json";
+    res->cache_control = "no-store";
+    res->has_body = true;
+    strbuf_reset(&res->headers);
+    if (res->body.capacity > KEPT_BYTES_MAX) {
+        strbuf_release(&res->body);
+        strbuf_init(&res->body, HTTP_BODY_BYTES_MAX);
+    }
+    strbuf_reset(&res->body);
+}
+
+void response_header(struct response *res, const char *name, const char *format, ...)
+{
+    char value[1024];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(value, sizeof value, format, args);
+    va_end(args);
+    strbuf_append_slice(&res->headers, slice_from_string(name));
+    strbuf_append_slice(&res->headers, SLICE(": "));
+    for (const char *c = value; *c != '\0'; c++) {
+        if ((unsigned char)*c >= 0x20 && *c != 0x7f)
+            strbuf_append_char(&res->headers, *c);
+    }
+    strbuf_append_slice(&res->headers, SLICE("\r\n"));
+}
+
+void response_serialize(const struct response *res, struct slice request_id, bool is_head,
+                        struct strbuf *out)
+{
+    strbuf_printf(out, "Status: %d\r\n", res->status);
+    if (res->has_body) {
+        strbuf_printf(out, "Content-Type: %s\r\nContent-Length: %zu\r\n", res->content_type,
+                      res->body.len);
+    }
+    strbuf_printf(out,
+                  "Cache-Control: %s\r\n"
+                  "X-Request-Id: %.*s\r\n"
+                  "X-Content-Type-Options: nosniff\r\n"
+                  "Referrer-Policy: no-referrer\r\n",
+                  res->cache_control, (int)request_id.len, request_id.ptr);
+    strbuf_append_slice(out, strbuf_slice(&res->headers));
+    strbuf_append_slice(out, SLICE("\r\n"));
+    if (res->has_body && !is_head)
+        strbuf_append_slice(out, strbuf_slice(&res->body));
+}

@@ -1,0 +1,110 @@
+#include "problem.h"
+
+#include <stdio.h>
+
+#include "clock.h"
+#include "iso8601.h"
+#include "json_write.h"
+
+static const struct problem_kind kinds[ERR_CODE_COUNT] = {
+    [ERR_VALIDATION] = {422, "/problems/validation-error", "Unprocessable content"},
+    [ERR_BAD_REQUEST] = {400, "/problems/bad-request", "Bad request"},
+    [ERR_UNAUTHORIZED] = {401, "/problems/unauthorized", "Unauthorized"},
+    [ERR_NOT_FOUND] = {404, "/problems/not-found", "Not found"},
+    [ERR_METHOD_NOT_ALLOWED] = {405, "/problems/method-not-allowed", "Method not allowed"},
+    [ERR_PAYLOAD_TOO_LARGE] = {413, "/problems/payload-too-large", "Content too large"},
+    /* draft-ietf-httpapi-ratelimit-headers */
+    [ERR_RATE_LIMITED] = {429, "https://iana.org/assignments/http-problem-types#quota-exceeded",
+                          "Too many requests"},
+    [ERR_LIMIT_REACHED] = {422, "/problems/limit-reached", "A limit of this service is reached"},
+    [ERR_CIRCUIT_OPEN] = {503, "/problems/circuit-breaker-open", "Circuit breaker open"},
+    [ERR_BULKHEAD_FULL] = {503, "/problems/bulkhead-full", "Too many calls under way"},
+    [ERR_UPSTREAM_FAILED] = {503, "/problems/external-service-unavailable",
+                             "External service unavailable"},
+    [ERR_STORE_UNAVAILABLE] = {503, "/problems/store-unavailable", "Store unavailable"},
+    [ERR_STORE_UNKNOWN] = {503, "/problems/store-outcome-unknown", "Outcome unknown"},
+    [ERR_STORE_FULL] = {507, "/problems/store-full", "Store full"},
+    [ERR_NO_MEMORY] = {503, "/problems/out-of-memory", "Out of memory"},
+    [ERR_INTERNAL] = {500, "/problems/internal-error", "Internal error"},
+};
+
+const struct problem_kind *problem_kind_of(enum err_code code)
+{
+    return &kinds[(unsigned)code < ERR_CODE_COUNT ? code : ERR_INTERNAL];
+}
+
+static bool wants_retry_after(int status)
+{
+    return status == 429 || status == 503 || status == 507;
+}
+
+/* `loc` and `msg` are the names of the original's parser, `pointer` that of RFC 9457. */
+static void write_field(struct json_writer *w, const struct field_error *field)
+{
+    bool is_body = strcmp(field->location, "body") == 0;
+    json_write_object(w);
+    json_write_name(w, "loc");
+    json_write_array(w);
+    json_write_string(w, field->location);
+    if (field->name[0] != '\0')
+        json_write_string(w, field->name);
+    json_write_end(w);
+    json_write_name(w, "msg");
+    json_write_string(w, field->message);
+    if (is_body) {
+        char pointer[sizeof field->name + 1];
+        (void)snprintf(pointer, sizeof pointer, "%s%s", field->name[0] ? "/" : "", field->name);
+        json_write_name(w, "pointer");
+        json_write_string(w, pointer);
+    }
+    json_write_end(w);
+}
+
+static void write_body(const struct error *err, const struct problem_kind *kind,
+                       const struct request *req, struct strbuf *body)
+{
+    const char *detail = err->detail[0] ? err->detail : kind->title;
+    char now[ISO8601_BYTES];
+    struct json_writer w;
+    json_write_begin(&w, body);
+    json_write_object(&w);
+    json_write_name(&w, "type");
+    json_write_string(&w, kind->type);
+    json_write_name(&w, "title");
+    json_write_string(&w, kind->title);
+    json_write_name(&w, "status");
+    json_write_integer(&w, kind->status);
+    json_write_name(&w, "detail");
+    json_write_string(&w, detail);
+    json_write_name(&w, "code");
+    json_write_string(&w, err_name(err->code));
+    json_write_name(&w, "message");
+    json_write_string(&w, detail);
+    if (err->field_count > 0) {
+        json_write_name(&w, "errors");
+        json_write_array(&w);
+        for (size_t i = 0; i < err->field_count; i++)
+            write_field(&w, &err->fields[i]);
+        json_write_end(&w);
+    }
+    json_write_name(&w, "timestamp");
+    json_write_text(&w, iso8601_format(clock_wall_now(), now));
+    json_write_name(&w, "request_id");
+    json_write_text(&w, req->request_id);
+    json_write_end(&w);
+}
+
+void problem_write(const struct error *err, const struct request *req, struct response *res)
+{
+    const struct problem_kind *kind = problem_kind_of(err->code);
+    res->status = kind->status;
+    res->content_type = "application/problem+json";
+    res->cache_control = "no-store";
+    res->has_body = true;
+    strbuf_reset(&res->body);
+    write_body(err, kind, req, &res->body);
+    if (wants_retry_after(kind->status)) {
+        uint32_t seconds = err->retry_after_ms / 1000 + (err->retry_after_ms % 1000 != 0);
+        response_header(res, "Retry-After", "%u", seconds > 0 ? seconds : 1);
+    }
+}

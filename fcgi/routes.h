@@ -1,0 +1,49 @@
+/*
+ * routes: every endpoint, in one table (routes.c). Read that first.
+ */
+#ifndef FCGI_ROUTES_H
+#define FCGI_ROUTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "app.h"
+#include "error.h"
+#include "http.h"
+
+/*
+ * Answer `req` into `res`, which is a fresh 200. Anything but ERR_OK makes dispatch
+ * throw the body away and answer a problem; headers stay.
+ */
+typedef enum err_code route_handler(struct app *app, const struct request *req,
+                                    struct response *res, struct error *err);
+
+struct route {
+    const char *method; /* a GET answers HEAD too */
+    const char *path;
+    route_handler *handler;
+    bool takes_body; /* up to BODY_LIMIT_BYTES */
+    bool is_open;    /* asks for no token, whatever API_TOKEN is */
+    enum route_policy policy;
+    const char *summary;
+};
+
+extern const struct route routes[];
+extern const size_t route_count;
+
+enum route_match { ROUTE_FOUND, ROUTE_UNKNOWN_PATH, ROUTE_WRONG_METHOD, ROUTE_TRAILING_SLASH };
+
+/*
+ * Find the route of `method` and `path`. `*route` is that of FOUND; of the others, where
+ * the path is known, the first one of that path.
+ */
+enum route_match route_find(struct slice method, struct slice path, const struct route **route);
+
+/* The handlers, one file (api_*.c) for each resource. */
+route_handler api_root, api_health, api_livez, api_readyz;
+route_handler api_metrics_post, api_metrics_list;
+route_handler api_summary;
+route_handler api_breaker_status, api_external;
+route_handler api_rate_limit;
+
+#endif
