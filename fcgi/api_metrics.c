@@ -1,0 +1,209 @@
+/* Samples in and out: POST /api/metrics, GET /api/metrics/list. */
+#include <stdio.h>
+
+#include "iso8601.h"
+#include "json_read.h"
+#include "json_write.h"
+#include "metric_store.h"
+#include "number.h"
+#include "query.h"
+#include "rate_headers.h"
+#include "routes.h"
+
+/* A string of digits is a number of seconds, as a JSON number is. */
+static bool is_numeric_text(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool is_sign = i == 0 && (c == '-' || c == '+');
+        if (!is_sign && c != '.' && !(c >= '0' && c <= '9'))
+            return false;
+    }
+    return text.len > 0;
+}
+
+static void read_timestamp(const struct json_value *value, struct wall_time *at, struct error *err)
+{
+    struct slice text;
+    double number;
+    const char *wrong;
+    if (json_value_number(value, &number)) {
+        wrong = iso8601_from_number(number, at);
+    } else if (json_value_text(value, &text)) {
+        if (is_numeric_text(text) && number_parse_double(text, &number))
+            wrong = iso8601_from_number(number, at);
+        else
+            wrong = iso8601_parse(text, at);
+    } else {
+        wrong = "must be an ISO 8601 date and time, or Unix seconds";
+    }
+    if (wrong)
+        (void)error_add_field(err, "body", "timestamp", "%s", wrong);
+}
+
+static void read_value(const struct json_value *value, double *out, struct error *err)
+{
+    struct slice text;
+    if (json_value_number(value, out))
+        return;
+    if (!json_value_text(value, &text) || !number_parse_double(text, out))
+        (void)error_add_field(err, "body", "value",
+                              "must be a finite number, or a string that holds one");
+}
+
+static void read_type(const struct json_value *value, struct slice *type, struct error *err)
+{
+    const char *wrong = "must be a string";
+    if (json_value_text(value, type))
+        wrong = sample_check_type(*type);
+    if (wrong)
+        (void)error_add_field(err, "body", "type", "%s", wrong);
+}
+
+static const struct json_value *find_member(const struct json_value *root, const char *name,
+                                            struct error *err)
+{
+    const struct json_value *value = json_value_member(root, name);
+    if (!value)
+        (void)error_add_field(err, "body", name, "Field required");
+    return value;
+}
+
+/* All that is wrong is told at once. The type is borrowed from the document. */
+static enum err_code read_sample(const struct json_value *root, struct sample *sample,
+                                 struct error *err)
+{
+    if (json_value_kind(root) != JSON_KIND_OBJECT)
+        return error_add_field(err, "body", "", "must be a JSON object");
+    const struct json_value *value;
+    if ((value = find_member(root, "timestamp", err)))
+        read_timestamp(value, &sample->at, err);
+    if ((value = find_member(root, "value", err)))
+        read_value(value, &sample->value, err);
+    if ((value = find_member(root, "type", err)))
+        read_type(value, &sample->type, err);
+    return err->code;
+}
+
+static void write_receipt(struct response *res, struct slice type)
+{
+    char now[ISO8601_BYTES];
+    struct json_writer w;
+    json_write_begin(&w, &res->body);
+    json_write_object(&w);
+    json_write_name(&w, "message");
+    json_write_string(&w, "Metric received");
+    json_write_name(&w, "timestamp");
+    json_write_text(&w, iso8601_format(clock_wall_now(), now));
+    json_write_name(&w, "type");
+    json_write_text(&w, type);
+    json_write_end(&w);
+    res->status = 201;
+}
+
+static enum err_code add_sample(struct app *app, const struct request *req,
+                                const struct sample *sample, struct response *res,
+                                struct error *err)
+{
+    const struct rate_policy *policy = &app->policies[req->route->policy];
+    struct rate_subject subject;
+    rate_subject_from_address(req->remote_address, &subject);
+    struct rate_verdict verdict;
+    struct error store_error;
+    error_init(&store_error);
+    enum err_code code =
+        metric_store_add(app->store, sample, policy, &subject, &verdict, &store_error);
+    switch (code) {
+    case ERR_OK:
+        rate_headers_add(res, policy, &verdict);
+        write_receipt(res, sample->type);
+        return ERR_OK;
+    case ERR_RATE_LIMITED:
+        rate_headers_add(res, policy, &verdict);
+        err->retry_after_ms = (uint32_t)(rate_seconds(verdict.retry_after_us) * 1000);
+        return error_set(err, code, "Rate limit exceeded");
+    case ERR_STORE_UNKNOWN:
+        (void)error_set(err, code,
+                        "Redis did not answer in time: the sample may or may not have been "
+                        "stored");
+        error_set_cause(err, "%s", store_error.cause);
+        err->retry_after_ms = store_error.retry_after_ms;
+        return code;
+    default:
+        *err = store_error;
+        return code;
+    }
+}
+
+enum err_code api_metrics_post(struct app *app, const struct request *req, struct response *res,
+                               struct error *err)
+{
+    struct json_document *document = json_document_new(req->body, "body", err);
+    if (!document)
+        return err->code;
+    struct sample sample = {0};
+    enum err_code code = read_sample(json_document_root(document), &sample, err);
+    if (code == ERR_OK)
+        code = add_sample(app, req, &sample, res, err);
+    json_document_free(document);
+    return code;
+}
+
+enum { LIST_LIMIT_DEFAULT = 100, LIST_LIMIT_MAX = 1000 };
+
+static enum err_code read_list_query(const struct request *req, struct slice *type, int64_t *limit,
+                                     struct error *err)
+{
+    struct slice text;
+    *limit = LIST_LIMIT_DEFAULT;
+    if (query_get(req->query, "limit", req->arena, &text, err) == ERR_OK && text.ptr &&
+        !number_parse_int64(text, 1, LIST_LIMIT_MAX, limit))
+        (void)error_add_field(err, "query", "limit", "must be an integer from 1 to %d",
+                              LIST_LIMIT_MAX);
+    if (query_get(req->query, "type", req->arena, type, err) == ERR_OK && type->len > 0) {
+        const char *wrong = sample_check_type(*type);
+        if (wrong)
+            (void)error_add_field(err, "query", "type", "%s", wrong);
+    }
+    return err->code;
+}
+
+static void write_listed(struct json_writer *w, const struct listed_sample *sample)
+{
+    char id[48], at[ISO8601_BYTES];
+    (void)snprintf(id, sizeof id, "%lld-%u", (long long)sample->record.at.us, sample->rank);
+    json_write_object(w);
+    json_write_name(w, "id");
+    json_write_string(w, id);
+    json_write_name(w, "timestamp");
+    json_write_text(w, iso8601_format(sample->record.at, at));
+    json_write_name(w, "value");
+    json_write_number(w, sample->record.value);
+    json_write_name(w, "type");
+    json_write_text(w, sample->type);
+    json_write_end(w);
+}
+
+enum err_code api_metrics_list(struct app *app, const struct request *req, struct response *res,
+                               struct error *err)
+{
+    struct slice type;
+    int64_t limit;
+    if (read_list_query(req, &type, &limit, err) != ERR_OK)
+        return err->code;
+    struct listed_sample *samples = arena_alloc(req->arena, (size_t)limit * sizeof *samples);
+    if (!samples)
+        return error_set(err, ERR_NO_MEMORY, "Out of memory");
+    size_t count = 0;
+    enum err_code code = metric_store_list(app->store, type, (size_t)limit, app_read_deadline(),
+                                           req->arena, samples, &count, err);
+    if (code != ERR_OK)
+        return code;
+    struct json_writer w;
+    json_write_begin(&w, &res->body);
+    json_write_array(&w);
+    for (size_t i = 0; i < count; i++)
+        write_listed(&w, &samples[i]);
+    json_write_end(&w);
+    return ERR_OK;
+}
