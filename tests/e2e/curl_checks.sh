@@ -1,0 +1,140 @@
+#!/bin/bash
+# curl_checks.sh [BASE_URL]: walk through the service as a client would, with curl alone.
+#
+# BASE_URL defaults to http://localhost:8000. Prints TAP; exit code 1 when a check fails.
+# May be run again on the same data: it uses a type of its own and first waits, by
+# /api/rate-limit, until the caller's allowance is whole. Expects the default limit of
+# 10 in 60 s, or whatever /api/rate-limit says, up to 50.
+set -u
+
+base=${1:-http://localhost:8000}
+type="curl_checks_$$_$(date +%s)"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+count=0
+failures=0
+
+check() { # check NAME COMMAND...: one TAP line by the command's exit code
+    local name=$1
+    shift
+    count=$((count + 1))
+    if "$@"; then
+        echo "ok $count - $name"
+    else
+        failures=$((failures + 1))
+        echo "not ok $count - $name"
+        echo "# status: ${status:-}; answer:"
+        sed 's/^/# /' "$work/head" "$work/body" 2>/dev/null
+    fi
+}
+
+# ask METHOD PATH [CURL OPTION...]: status in $status, head and body in files
+ask() {
+    local method=$1 path=$2
+    shift 2
+    local how=(-X "$method")
+    [ "$method" = HEAD ] && how=(-I)
+    : >"$work/body"
+    status=$(curl -sS -m 20 -o "$work/body" -D "$work/head" -w '%{http_code}' "${how[@]}" "$@" "$base$path")
+}
+is() { [ "$status" = "$1" ]; }
+has() { grep -qF -- "$1" "$work/body"; }
+says() { grep -qiE "^$1" "$work/head"; }
+number() { sed -n "s/.*\"$1\":\\([-0-9.]*\\).*/\\1/p" "$work/body" | head -n 1; }
+post() { # post SECONDS VALUE
+    ask POST /api/metrics -H 'Content-Type: application/json' \
+        -d "{\"timestamp\":\"2026-02-21T12:00:$(printf %02d "$1")Z\",\"value\":$2,\"type\":\"$type\"}"
+}
+
+ask GET /health
+check "health answers 200" is 200
+check "health is healthy" has '"status":"healthy"'
+check "health knows Redis" has '"redis_connected":true'
+
+ask GET /
+check "the root names the service" has '"name":"Resilient Analytics API"'
+ask GET /api/circuit-breaker/status
+check "the breaker has a state" eval 'is 200 && has "\"state\":\"" && has "\"failure_count\":" && has "\"success_count\":"'
+ask GET /api/external
+check "the external service answers, falls back or is named as failing" eval \
+    'is 200 && { has "\"status\":\"success\"" || has "\"status\":\"fallback\""; } || is 503'
+
+# The allowance, whole: others may have used this address a moment ago.
+for _ in $(seq 90); do
+    ask GET /api/rate-limit
+    limit=$(number limit)
+    [ "$(number remaining)" = "$limit" ] && break
+    sleep 1
+done
+check "the caller's standing is told, free of charge" eval 'is 200 && [ -n "$limit" ]'
+if [ "${limit:-0}" -lt 1 ] || [ "$limit" -gt 50 ]; then
+    echo "# the limit is ${limit:-unknown}: its checks are for 1 to 50"
+    limit=0
+fi
+
+post 0 10.5
+check "a sample is created: 201" is 201
+check "its answer names the type" eval 'has "\"message\":\"Metric received\"" && has "\"type\":\"$type\""'
+if [ "$limit" -gt 0 ]; then
+    check "it says the policy" says "ratelimit-policy: \"post\";q=$limit;w="
+    check "it says what remains" says "ratelimit: \"post\";r=$((limit - 1));t="
+fi
+
+ask GET "/api/metrics/summary?type=$type"
+check "a summary is computed" eval 'is 200 && has "\"count\":1,\"average_value\":10.5,\"min_value\":10.5,\"max_value\":10.5,\"latest_value\":10.5"'
+check "the first is a MISS" says 'x-cache: MISS'
+ask GET "/api/metrics/summary?type=$type"
+check "the second is a HIT" says 'x-cache: HIT'
+etag=$(sed -n 's/^[Ee][Tt]ag: *//p' "$work/head" | tr -d '\r')
+ask GET "/api/metrics/summary?type=$type" -H "If-None-Match: $etag"
+check "an unchanged summary is 304" is 304
+
+created=1 refused=0 other=0
+if [ "$limit" -gt 0 ]; then
+    for i in $(seq 2 $((limit + 2))); do
+        post "$i" "$i"
+        case $status in
+        201) created=$((created + 1)) ;;
+        429) refused=$((refused + 1)) ;;
+        *) other=$((other + 1)) ;;
+        esac
+    done
+    check "of $((limit + 2)) posts $limit are created and 2 refused" \
+        eval '[ "$created" = "$limit" ] && [ "$refused" = 2 ] && [ "$other" = 0 ]'
+    check "a refusal says when to come back" says 'retry-after: [1-9]'
+    check "a refusal is a problem" eval 'says "content-type: application/problem\\+json" && has "Rate limit exceeded"'
+    ask GET "/api/metrics/list?type=$type&limit=1000"
+    check "the list shows just the created" eval '[ "$(grep -o "\"value\":" "$work/body" | wc -l)" = "$created" ]'
+fi
+ask GET "/api/metrics/summary?type=$type"
+check "the summary counts the created" eval '[ "$(number count)" = "$created" ]'
+check "the summary after a write was computed anew" says 'x-cache: MISS'
+ask GET "/api/metrics/summary?type=$type&period=hourly"
+check "an hour has no samples of last year" has '"count":0,"average_value":0.0'
+
+ask GET /docs
+check "documentation is a page" eval 'is 200 && says "content-type: text/html" && has "/api/metrics/summary"'
+ask GET /redoc
+check "the other documentation is a page" eval 'is 200 && says "content-type: text/html"'
+ask GET /openapi.json
+check "openapi.json is served" eval 'is 200 && has "\"openapi\""'
+for path in / /health /livez /readyz /docs "/api/metrics/summary?type=$type" "/api/metrics/list?limit=1" /api/circuit-breaker/status /api/rate-limit; do
+    ask HEAD "$path"
+    check "HEAD $path is 200 without a body" eval 'is 200 && [ ! -s "$work/body" -o "$(head -c 5 "$work/body")" = "HTTP/" ]'
+done
+
+ask GET "/api/metrics/summary?type=$type&period=weekly"
+check "an unknown period is 400" is 400
+ask GET /api/metrics/summary
+check "a summary without a type is 422" eval 'is 422 && has "\"loc\":[\"query\",\"type\"]"'
+ask POST /api/metrics -d '{"timestamp":"2026-02-30T12:00:00Z","value":true,"type":""}'
+check "every wrong member is named" eval 'is 422 && has "\"pointer\":\"/timestamp\"" && has "\"pointer\":\"/value\"" && has "\"pointer\":\"/type\""'
+ask GET /no/such/path
+check "an unknown path is a 404 problem" eval 'is 404 && has "\"code\":\"NOT_FOUND\""'
+ask DELETE /api/metrics
+check "a wrong method is 405 and says which" eval 'is 405 && says "allow: POST"'
+ask GET /api/metrics/list/
+check "a trailing slash is redirected: 307" eval 'is 307 && says "location: /api/metrics/list"'
+
+echo "1..$count"
+[ "$failures" = 0 ]

@@ -1,0 +1,127 @@
+# lib.sh: what the end-to-end suites share: TAP, services of their own, free ports.
+# shellcheck shell=bash
+#
+# A suite sources this, calls service_start, prints TAP by `check` and ends with
+# `finish`. Whatever it started is stopped at its exit, also when it fails.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+mode=${MODE:-release}
+tools=$root/build/$mode/tests/e2e
+work=$(mktemp -d "${TMPDIR:-/tmp}/ra-e2e-XXXXXX")
+export ANALYTICS_WORKER=$root/build/$mode/analytics.fcgi
+count=0
+failures=0
+services=()
+status=
+
+cleanup() {
+    local dir
+    for dir in "${services[@]}"; do
+        RUN_DIR=$dir "$root/conf/service" stop >/dev/null 2>&1
+    done
+    if [ "$failures" -gt 0 ]; then
+        for dir in "${services[@]}"; do
+            echo "# --- logs of $dir"
+            tail -n 15 "$dir"/log/{events,error}.log 2>/dev/null | sed 's/^/# /'
+        done
+    fi
+    rm -rf "$work"
+}
+trap cleanup EXIT
+
+check() { # check NAME COMMAND...
+    local name=$1
+    shift
+    count=$((count + 1))
+    if "$@"; then
+        echo "ok $count - $name"
+    else
+        failures=$((failures + 1))
+        echo "not ok $count - $name"
+        [ -s "$work/body" ] && head -c 600 "$work/body" | sed 's/^/# /'
+        echo "# status ${status:-none}"
+    fi
+}
+
+# Take over the TAP lines of another script, counted on.
+include() { # include PREFIX COMMAND...
+    local prefix=$1 line seen=0
+    shift
+    while IFS= read -r line; do
+        case $line in
+        'ok '*) count=$((count + 1)) seen=1 && echo "ok $count - $prefix: ${line#* - }" ;;
+        'not ok '*)
+            count=$((count + 1)) failures=$((failures + 1)) seen=1
+            echo "not ok $count - $prefix: ${line#* - }"
+            ;;
+        '#'*) echo "$line" ;;
+        esac
+    done < <("$@" 2>&1)
+    [ "$seen" = 1 ] || check "$prefix: ran" false
+}
+
+finish() {
+    echo "1..$count"
+    [ "$failures" = 0 ]
+    exit
+}
+
+free_port() {
+    local port
+    while :; do
+        port=$((20000 + RANDOM % 20000))
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+    done
+    echo "$port"
+}
+
+# service_start NAME [VARIABLE=value...]: a service under $work/NAME; sets port, base, dir
+service_start() {
+    dir=$work/$1
+    port=$(free_port)
+    base=http://127.0.0.1:$port
+    shift
+    services+=("$dir")
+    if ! env APP_HOST=127.0.0.1 APP_PORT="$port" RUN_DIR="$dir" "$@" "$root/conf/service" start >"$work/start.log" 2>&1; then
+        sed 's/^/# /' "$work/start.log"
+        check "the service starts" false
+        finish
+    fi
+}
+service_stop() { RUN_DIR=$dir "$root/conf/service" stop >/dev/null 2>&1; }
+
+# ask METHOD PATH [CURL OPTION...]: status in $status, head and body in files
+ask() {
+    local method=$1 path=$2
+    shift 2
+    local how=(-X "$method")
+    [ "$method" = HEAD ] && how=(-I)
+    : >"$work/body"
+    : >"$work/head"
+    status=$(curl -sS -m 20 --path-as-is -o "$work/body" -D "$work/head" -w '%{http_code}' \
+        "${how[@]}" "$@" "$base$path" 2>"$work/curl.log")
+}
+is() { [ "$status" = "$1" ]; }
+has() { grep -qF -- "$1" "$work/body"; }
+says() { grep -qiE "^$1" "$work/head"; }
+number() { sed -n "s/.*\"$1\":\\([-0-9.]*\\).*/\\1/p" "$work/body" | head -n 1; }
+
+# await SECONDS COMMAND...: until it succeeds
+await() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.05
+    done
+}
+is_healthy() { ask GET /health && has '"status":"healthy"'; }
+is_degraded() { ask GET /health && has '"status":"degraded"'; }
+
+# Process ids, as the service itself knows them.
+pid_of() { # redis | lighttpd
+    local pid
+    read -r pid _ <"$dir/$1.pid" && echo "$pid"
+}
+master_pid() { RUN_DIR=$dir "$root/conf/service" status | sed -n 's/^master *pid \([0-9]*\),.*/\1/p'; }
+worker_pids() { RUN_DIR=$dir "$root/conf/service" status | sed -n 's/^master .*workers //p'; }

@@ -1,0 +1,38 @@
+#!/bin/bash
+# The same suites through nginx: conf/nginx.conf, the worker on a socket of spawn-fcgi.
+set -u
+. "$(dirname "$0")/lib.sh"
+
+service_start lighttpd RATE_LIMIT_REQUESTS=0 WORKERS=1 # for its Redis
+socket=$work/analytics.sock
+export REDIS_SOCKET=$dir/redis.sock KEY_PREFIX=nginx: RATE_LIMIT_WINDOW_SECONDS=4 WORKERS=2
+spawn-fcgi -n -s "$socket" -M 0666 -b 4096 -- "$ANALYTICS_WORKER" 2>"$work/events.log" &
+master=$!
+port=$(free_port)
+base=http://127.0.0.1:$port
+mkdir -p "$work/nginx"
+sed -e "s|listen 8000|listen 127.0.0.1:$port|" -e "s|unix:[^ ;]*|unix:$socket|" \
+    -e "s|root [^;]*;|root $root/build/www;|" -e '/^user /d' "$root/conf/nginx.conf" >"$work/nginx/nginx.conf"
+nginx -p "$work/nginx" -c nginx.conf -g "daemon off; pid $work/nginx/pid; error_log $work/nginx/error.log;" 2>"$work/nginx/start.log" &
+nginx=$!
+trap 'kill "$nginx" "$master" 2>/dev/null; wait "$nginx" "$master"; cleanup' EXIT
+if ! await 10 is_healthy; then
+    sed 's/^/# /' "$work/nginx/start.log" "$work/nginx/error.log" "$work/events.log"
+    check "the service answers through nginx" false
+    finish
+fi
+include "curl checks" "$root/tests/e2e/curl_checks.sh" "$base"
+
+kill -HUP "$master"
+check "it goes on after a reload" await 5 is_healthy
+kill -TERM "$master"
+wait "$master"
+check "the master ends with 0 when told to stop" [ $? = 0 ]
+
+export RATE_LIMIT_REQUESTS=0 KEY_PREFIX=nginx2:
+rm -f "$socket"
+spawn-fcgi -n -s "$socket" -M 0666 -b 4096 -- "$ANALYTICS_WORKER" 2>>"$work/events.log" &
+master=$!
+check "it starts again on a new socket" await 10 is_healthy
+include "bad input" env BASE_URL="$base" "$root/tests/e2e/bad_input.test.sh"
+finish

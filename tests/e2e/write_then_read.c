@@ -1,0 +1,104 @@
+/*
+ * write_then_read: no answer without a write that completed before the question.
+ *
+ *   write_then_read PAIRS THREADS WRITE_PORT [READ_PORT]
+ *
+ * Each thread posts a sample of a type of its own and, the moment the 201 is there, asks
+ * for the summary over another connection, without a pause; every count has to include
+ * the sample. With READ_PORT the question goes to another instance. Prints what it
+ * found; exit code 1 when one answer was stale.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "http_client.h"
+
+struct pair_thread {
+    pthread_t thread;
+    int id, pairs, write_port, read_port;
+    int stale, failed, hits;
+    int64_t slowest_us;
+};
+
+/* Also asks again: the second answer comes from the cache. */
+static void ask(struct pair_thread *t, struct http_client *reader, const char *target, int wanted)
+{
+    for (int again = 0; again < 2; again++) {
+        if (http_client_request(reader, "GET", target, NULL) != 200) {
+            t->failed++;
+            continue;
+        }
+        char cache[16];
+        if (http_client_header(reader, "X-Cache", cache, sizeof cache))
+            t->hits += cache[0] == 'H';
+        t->stale += http_client_number(reader, "count", -1) < wanted;
+    }
+}
+
+static void *run(void *argument)
+{
+    struct pair_thread *t = argument;
+    struct http_client writer, reader;
+    http_client_init(&writer, "127.0.0.1", t->write_port, 5000);
+    http_client_init(&reader, "127.0.0.1", t->read_port, 5000);
+    char type[64], target[128], body[160];
+    (void)snprintf(type, sizeof type, "pair_%ld_%d", (long)getpid(), t->id);
+    (void)snprintf(target, sizeof target, "/api/metrics/summary?type=%s", type);
+    int stored = 0;
+    for (int i = 0; i < t->pairs; i++) {
+        (void)snprintf(body, sizeof body,
+                       "{\"timestamp\":\"2026-02-21T12:00:00Z\",\"value\":%d,\"type\":\"%s\"}", i,
+                       type);
+        struct mono_time start = clock_mono_now();
+        if (http_client_request(&writer, "POST", "/api/metrics", body) != 201) {
+            t->failed++;
+            continue;
+        }
+        ask(t, &reader, target, ++stored);
+        int64_t us = mono_us_between(start, clock_mono_now());
+        t->slowest_us = us > t->slowest_us ? us : t->slowest_us;
+    }
+    http_client_release(&writer);
+    http_client_release(&reader);
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    enum { THREADS_MAX = 64 };
+    struct pair_thread threads[THREADS_MAX];
+    if (argc < 4 || argc > 5) {
+        (void)fprintf(stderr, "usage: write_then_read PAIRS THREADS WRITE_PORT [READ_PORT]\n");
+        return 2;
+    }
+    int pairs = (int)strtol(argv[1], NULL, 10);
+    int count = (int)strtol(argv[2], NULL, 10);
+    int write_port = (int)strtol(argv[3], NULL, 10);
+    int read_port = argc > 4 ? (int)strtol(argv[4], NULL, 10) : write_port;
+    if (count < 1 || count > THREADS_MAX)
+        return 2;
+    for (int i = 0; i < count; i++) {
+        threads[i] = (struct pair_thread){.id = i,
+                                          .pairs = pairs / count,
+                                          .write_port = write_port,
+                                          .read_port = read_port};
+        if (pthread_create(&threads[i].thread, NULL, run, &threads[i]) != 0)
+            return 2;
+    }
+    int stale = 0, failed = 0, hits = 0;
+    int64_t slowest_us = 0;
+    for (int i = 0; i < count; i++) {
+        (void)pthread_join(threads[i].thread, NULL);
+        stale += threads[i].stale;
+        failed += threads[i].failed;
+        hits += threads[i].hits;
+        slowest_us = threads[i].slowest_us > slowest_us ? threads[i].slowest_us : slowest_us;
+    }
+    (void)printf("pairs=%d stale=%d failed=%d hits=%d slowest_ms=%lld\n", pairs / count * count,
+                 stale, failed, hits, (long long)(slowest_us / 1000));
+    /* A test in which nothing came from a cache would have shown nothing. */
+    return stale == 0 && failed == 0 && hits > 0 ? 0 : 1;
+}
