@@ -79,8 +79,7 @@ static int run_load(int port, int seconds, int count, const char *path)
         broken += loaders[i].broken;
     }
     (void)fclose(file);
-    (void)printf("posted=%ld stored=%ld refused=%ld broken=%ld\n", posted, stored, refused,
-                 broken);
+    (void)printf("posted=%ld stored=%ld refused=%ld broken=%ld\n", posted, stored, refused, broken);
     return stored > 0 ? 0 : 1;
 }
 

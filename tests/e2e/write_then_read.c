@@ -81,10 +81,8 @@ int main(int argc, char **argv)
     if (count < 1 || count > THREADS_MAX)
         return 2;
     for (int i = 0; i < count; i++) {
-        threads[i] = (struct pair_thread){.id = i,
-                                          .pairs = pairs / count,
-                                          .write_port = write_port,
-                                          .read_port = read_port};
+        threads[i] = (struct pair_thread){
+            .id = i, .pairs = pairs / count, .write_port = write_port, .read_port = read_port};
         if (pthread_create(&threads[i].thread, NULL, run, &threads[i]) != 0)
             return 2;
     }
