@@ -43,9 +43,9 @@ void metric_store_free(struct metric_store *store);
  * error (redis_client.h).
  */
 enum err_code metric_store_add(struct metric_store *store, const struct sample *sample,
-                               const struct rate_policy *policy,
-                               const struct rate_subject *subject, struct rate_verdict *verdict,
-                               struct error *err) __attribute__((warn_unused_result));
+                               const struct rate_policy *policy, const struct rate_subject *subject,
+                               struct rate_verdict *verdict, struct error *err)
+    __attribute__((warn_unused_result));
 
 /*
  * Everything with from <= timestamp, exact to the microsecond, as of one instant not

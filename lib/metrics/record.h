@@ -18,6 +18,10 @@ enum { RECORD_BYTES = 16, CHUNK_RECORDS = 4096, CHUNK_BYTES = RECORD_BYTES * CHU
 
 #define BUCKET_US INT64_C(3600000000)
 
+/* Before and after every sample. */
+#define WALL_TIME_MIN ((struct wall_time){INT64_MIN})
+#define WALL_TIME_MAX ((struct wall_time){INT64_MAX})
+
 struct record {
     struct wall_time at;
     double value;

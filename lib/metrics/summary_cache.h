@@ -32,9 +32,9 @@ struct summary {
 
 struct summary_answer {
     struct summary summary;
-    bool is_hit;            /* from the cache, not computed for this call */
-    int64_t age_us;         /* since it was computed */
-    int64_t valid_us;       /* until it stops being true by itself; INT64_MAX: never */
+    bool is_hit;      /* kept, not computed for this call (PERIOD_ALL always is, from meta) */
+    int64_t age_us;   /* since it was computed */
+    int64_t valid_us; /* until it stops being true by itself; INT64_MAX: never; 0: it has */
     int64_t external_ttl_us; /* of the external data; meaningless when there is none */
 };
 
@@ -50,8 +50,8 @@ void summary_cache_free(struct summary_cache *cache);
  * `external` (nothing when there is nothing). One round trip when cached or for
  * PERIOD_ALL; else those of metric_store_aggregate_since, and one to keep it.
  */
-enum err_code summary_cache_get(struct summary_cache *cache, struct slice type,
-                                enum period period, int64_t fresh_us, struct mono_time deadline,
+enum err_code summary_cache_get(struct summary_cache *cache, struct slice type, enum period period,
+                                int64_t fresh_us, struct mono_time deadline,
                                 struct summary_answer *answer, struct strbuf *external,
                                 struct error *err) __attribute__((warn_unused_result));
 

@@ -1,0 +1,15 @@
+/* metric_store_parts: what metric_store.c, metric_query.c and metric_list.c share. */
+#ifndef LIB_METRICS_METRIC_STORE_PARTS_H
+#define LIB_METRICS_METRIC_STORE_PARTS_H
+
+#include "aggregate_keeper.h"
+#include "metric_store.h"
+
+struct metric_store {
+    struct metric_store_options options;
+    struct redis_client *client;
+    struct rate_limiter *limiter;
+    struct aggregate_keeper *keeper;
+};
+
+#endif
