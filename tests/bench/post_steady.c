@@ -72,7 +72,9 @@ int main(int argc, char **argv)
     struct poster posters[THREADS_MAX];
     struct mono_time start = mono_after_ms(clock_mono_now(), 10);
     int64_t every_us = 1000000L * threads / rate;
-    for (int i = 0; i < threads && times; i++) {
+    if (!times)
+        return 2;
+    for (int i = 0; i < threads; i++) {
         posters[i] = (struct poster){.port = (int)strtol(argv[1], NULL, 10),
                                      .id = i,
                                      .type = argv[4],

@@ -6,6 +6,7 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 mode=${MODE:-release}
+# shellcheck disable=SC2034 # used by the suites
 tools=$root/build/$mode/tests/e2e
 work=$(mktemp -d "${TMPDIR:-/tmp}/ra-e2e-XXXXXX")
 export ANALYTICS_WORKER=$root/build/$mode/analytics.fcgi

@@ -45,7 +45,7 @@ static bool connect_now(struct http_client *client)
         return false;
     const int on = 1;
     const struct timeval limit = {.tv_sec = client->timeout_ms / 1000,
-                                  .tv_usec = client->timeout_ms % 1000 * 1000};
+                                  .tv_usec = client->timeout_ms % 1000 * 1000L};
     (void)setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     (void)setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
