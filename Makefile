@@ -134,11 +134,11 @@ $(BUILD)/www/render_docs: $(BUILD)/www/render_docs.o $(BUILD)/libanalytics.a
 SERVICE = ANALYTICS_WORKER=$(CURDIR)/$(WORKER) conf/service
 
 run: deps-run ## install what is missing, build, start everything; Ctrl-C stops it
-	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$(MAKE) -s --no-print-directory -j$(JOBS) all
 	@$(SERVICE) run
 
 start: deps-run ## the same in the background
-	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$(MAKE) -s --no-print-directory -j$(JOBS) all
 	@$(SERVICE) start
 
 stop: ## stop what make start started
@@ -150,7 +150,7 @@ status: ## what runs, with process ids
 # --- Testing ------------------------------------------------------------------------
 
 check: deps-test ## install what is missing, build, run every test (SUITES="..." for some)
-	@$(MAKE) --no-print-directory -j$(JOBS) tests
+	@$(MAKE) -s --no-print-directory -j$(JOBS) tests
 	@MODE=$(MODE) tests/run $(SUITES)
 
 check-asan: ## every test under the address and undefined behaviour sanitizers
@@ -160,7 +160,7 @@ check-tsan: ## every test under the thread sanitizer
 	@$(MAKE) --no-print-directory check MODE=tsan
 
 bench: deps-bench ## measure, beside a bare responder; prints ratios
-	@$(MAKE) --no-print-directory -j$(JOBS) tests
+	@$(MAKE) -s --no-print-directory -j$(JOBS) tests
 	@tests/bench/run
 
 deps: deps-run ## install what make run needs
