@@ -28,8 +28,10 @@ struct log_field {
     struct slice text;
 };
 
-#define LOG_INT(name_, value_) ((struct log_field){.name = (name_), .is_integer = true, .integer = (value_)})
-#define LOG_TEXT(name_, string_) ((struct log_field){.name = (name_), .text = slice_from_string(string_)})
+#define LOG_INT(name_, value_)                                                                     \
+    ((struct log_field){.name = (name_), .is_integer = true, .integer = (value_)})
+#define LOG_TEXT(name_, string_)                                                                   \
+    ((struct log_field){.name = (name_), .text = slice_from_string(string_)})
 #define LOG_SLICE(name_, slice_) ((struct log_field){.name = (name_), .text = (slice_)})
 
 /* Before any thread starts. Until then: INFO, text. */

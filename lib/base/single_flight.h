@@ -28,7 +28,7 @@ void single_flight_free(struct single_flight *flights);
 enum err_code single_flight_do(struct single_flight *flights, struct slice key,
                                enum err_code (*work)(void *context, struct strbuf *result,
                                                      struct error *err),
-                               void *context, struct strbuf *out, bool *shared,
-                               struct error *err) __attribute__((warn_unused_result));
+                               void *context, struct strbuf *out, bool *shared, struct error *err)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -1,27 +1,30 @@
 /*
- * heap_slice: bytes in a heap block of exactly their length, so that a sanitizer sees
- * a parser read beyond them.
+ * heap_slice: bytes at the very end of a heap block, so that a sanitizer sees a parser
+ * read beyond them.
  */
 #ifndef TESTS_SUPPORT_HEAP_SLICE_H
 #define TESTS_SUPPORT_HEAP_SLICE_H
 
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "slice.h"
 
+/* One byte stands before the text, so that an empty one has a place to end, too. */
 static inline struct slice heap_slice_new(const void *bytes, size_t len)
 {
-    char *copy = malloc(len ? len : 1);
-    if (!copy)
+    char *block = malloc(1 + len);
+    if (!block)
         abort();
+    block[0] = '\0';
     if (len > 0)
-        memcpy(copy, bytes, len);
-    return slice_of(len ? copy : copy + 1, len);
+        memcpy(block + 1, bytes, len);
+    return slice_of(block + 1, len);
 }
 
 static inline void heap_slice_free(struct slice s)
 {
-    free((char *)(size_t)(s.len ? s.ptr : s.ptr - 1));
+    free((char *)(uintptr_t)(s.ptr - 1));
 }
 
 #endif
