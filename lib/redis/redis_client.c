@@ -327,33 +327,66 @@ static enum err_code load_script(struct redis_client *client, enum redis_lane la
     return code;
 }
 
+/* The words of EVALSHA; their number, or 0 when there are too many. */
+struct eval_words {
+    struct slice argv[REDIS_EVAL_ARGS_MAX + 3];
+    char key_count[8];
+};
+
+static size_t spell_eval(struct eval_words *words, enum redis_script script,
+                         const struct slice *keys, size_t key_count, const struct slice *args,
+                         size_t arg_count)
+{
+    if (key_count + arg_count > REDIS_EVAL_ARGS_MAX)
+        return 0;
+    int digits = snprintf(words->key_count, sizeof words->key_count, "%u", (unsigned)key_count);
+    words->argv[0] = SLICE("EVALSHA");
+    words->argv[1] = redis_script_sha1(script);
+    words->argv[2] = slice_of(words->key_count, (size_t)digits);
+    for (size_t i = 0; i < key_count; i++)
+        words->argv[3 + i] = keys[i];
+    for (size_t i = 0; i < arg_count; i++)
+        words->argv[3 + key_count + i] = args[i];
+    return 3 + key_count + arg_count;
+}
+
 enum err_code redis_client_eval(struct redis_client *client, enum redis_lane lane,
                                 enum redis_script script, const struct slice *keys,
                                 size_t key_count, const struct slice *args, size_t arg_count,
                                 struct redisReply **reply, struct error *err)
 {
-    struct slice argv[REDIS_EVAL_ARGS_MAX + 3];
-    char count_text[8];
+    struct eval_words words;
     *reply = NULL;
-    if (key_count + arg_count > REDIS_EVAL_ARGS_MAX)
+    size_t argc = spell_eval(&words, script, keys, key_count, args, arg_count);
+    if (argc == 0)
         return error_set(err, ERR_INTERNAL, "Internal error");
-    int digits = snprintf(count_text, sizeof count_text, "%u", (unsigned)key_count);
-    argv[0] = SLICE("EVALSHA");
-    argv[1] = redis_script_sha1(script);
-    argv[2] = slice_of(count_text, (size_t)digits);
-    for (size_t i = 0; i < key_count; i++)
-        argv[3 + i] = keys[i];
-    for (size_t i = 0; i < arg_count; i++)
-        argv[3 + key_count + i] = args[i];
-    size_t argc = 3 + key_count + arg_count;
-
-    enum err_code code = exchange(client, lane, argv, argc, reply, err);
+    enum err_code code = exchange(client, lane, words.argv, argc, reply, err);
     if (code == ERR_OK && is_unknown_script(*reply)) {
         redis_reply_free(*reply);
         *reply = NULL;
         code = load_script(client, lane, script, err);
         if (code == ERR_OK)
-            code = exchange(client, lane, argv, argc, reply, err);
+            code = exchange(client, lane, words.argv, argc, reply, err);
     }
     return code == ERR_OK ? check_reply(reply, err) : code;
+}
+
+void redis_client_eval_detached(struct redis_client *client, enum redis_lane lane,
+                                enum redis_script script, const struct slice *keys,
+                                size_t key_count, const struct slice *args, size_t arg_count)
+{
+    struct eval_words words;
+    size_t argc = spell_eval(&words, script, keys, key_count, args, arg_count);
+    struct redis_pipeline *line = &client->lanes[lane];
+    struct redis_job *job =
+        argc == 0
+            ? NULL
+            : redis_job_new(words.argv, argc, mono_after_ms(clock_mono_now(), line->timeout_ms));
+    if (!job)
+        return;
+    job->is_detached = true;
+    if (!redis_pipeline_push(line, job))
+        redis_job_free(job);
+    else if (atomic_exchange(&client->is_sleeping, false))
+        wake(client);
 }

@@ -102,4 +102,12 @@ enum err_code redis_client_eval(struct redis_client *client, enum redis_lane lan
                                 struct redisReply **reply, struct error *err)
     __attribute__((warn_unused_result));
 
+/*
+ * The same without waiting: for writes to a cache, which may be lost without notice. Costs
+ * the caller a queue entry, whatever the disk does.
+ */
+void redis_client_eval_detached(struct redis_client *client, enum redis_lane lane,
+                                enum redis_script script, const struct slice *keys,
+                                size_t key_count, const struct slice *args, size_t arg_count);
+
 #endif

@@ -126,7 +126,7 @@ static void complete(struct redis_pipeline *line, struct redis_job *job, enum er
     job->code = code;
     job->reply = reply;
     job->state = REDIS_JOB_DONE;
-    if (job->is_abandoned)
+    if (job->is_abandoned || job->is_detached)
         redis_job_free(job);
     else
         (void)pthread_cond_signal(&job->done);
@@ -186,7 +186,7 @@ static void send_heartbeat(struct redis_pipeline *line, struct mono_time now)
     if (!job)
         return;
     job->is_heartbeat = true;
-    job->is_abandoned = true;
+    job->is_detached = true;
     job->state = REDIS_JOB_IN_FLIGHT;
     (void)pthread_mutex_lock(&line->mutex);
     line->count++;

@@ -24,7 +24,8 @@ struct redis_job {
     size_t command_bytes;
     struct mono_time deadline;
     uint64_t start_offset; /* in the bytes of the connection */
-    bool is_heartbeat;     /* the lane's own PING: nobody waits */
+    bool is_heartbeat;     /* the lane's own PING */
+    bool is_detached;      /* nobody waits: freed when done */
 
     /* under the mutex of the lane */
     enum redis_job_state state;
