@@ -1,0 +1,117 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "metric_store_parts.h"
+#include "redis_keys.h"
+
+struct metric_store *metric_store_new(const struct metric_store_options *options,
+                                      struct redis_client *client, struct rate_limiter *limiter)
+{
+    struct metric_store *store = malloc(sizeof *store);
+    if (!store)
+        return NULL;
+    *store = (struct metric_store){*options, client, limiter, aggregate_keeper_new(client)};
+    if (store->keeper)
+        return store;
+    free(store);
+    return NULL;
+}
+
+void metric_store_free(struct metric_store *store)
+{
+    if (!store)
+        return;
+    aggregate_keeper_free(store->keeper);
+    free(store);
+}
+
+static enum err_code say_rate_limited(const struct rate_verdict *verdict, struct error *err)
+{
+    enum err_code code = error_set(err, ERR_RATE_LIMITED, "Rate limit exceeded");
+    if (err)
+        err->retry_after_ms = (uint32_t)((verdict->retry_after_us + 999) / 1000);
+    return code;
+}
+
+enum post_status { POST_STORED, POST_TYPES_FULL, POST_BUCKETS_FULL };
+enum { POST_STATUS_AT = 4, POST_CLOSED_AT = 5 }; /* behind the limiter's share of the reply */
+
+static enum err_code post(struct metric_store *store, const struct sample *sample,
+                          const struct rate_call *call, struct redisReply **reply,
+                          struct error *err)
+{
+    struct slice prefix = redis_client_key_prefix(store->client);
+    struct redis_key meta, stem, types;
+    redis_key_meta(&meta, prefix, sample->type);
+    redis_key_metric_stem(&stem, prefix, sample->type);
+    redis_key_global(&types, prefix, "types");
+    const struct slice keys[] = {redis_key_slice(&call->key), redis_key_slice(&meta),
+                                 redis_key_slice(&stem), redis_key_slice(&types)};
+
+    unsigned char record[RECORD_BYTES];
+    char bucket[24], types_max[24], buckets_max[24];
+    record_pack((struct record){sample->at, sample->value}, record);
+    (void)snprintf(bucket, sizeof bucket, "%" PRId64, bucket_of(sample->at));
+    (void)snprintf(types_max, sizeof types_max, "%zu", store->options.types_max);
+    (void)snprintf(buckets_max, sizeof buckets_max, "%zu", store->options.buckets_per_type_max);
+    const struct slice args[] = {slice_from_string(call->limit_text),
+                                 slice_from_string(call->window_us_text),
+                                 slice_of((const char *)record, sizeof record),
+                                 slice_from_string(bucket),
+                                 sample->type,
+                                 slice_from_string(types_max),
+                                 slice_from_string(buckets_max)};
+    return redis_client_eval(store->client, REDIS_LANE_WRITE, REDIS_SCRIPT_POST, keys,
+                             sizeof keys / sizeof *keys, args, sizeof args / sizeof *args, reply,
+                             err);
+}
+
+static enum err_code conclude(struct metric_store *store, const struct sample *sample,
+                              int64_t status, int64_t closed, const struct rate_verdict *verdict,
+                              struct error *err)
+{
+    if (!verdict->is_admitted)
+        return say_rate_limited(verdict, err);
+    switch (status) {
+    case POST_STORED:
+        if (closed >= 0)
+            aggregate_keeper_chunk_closed(store->keeper, sample->type, bucket_of(sample->at),
+                                          (uint64_t)closed);
+        return ERR_OK;
+    case POST_TYPES_FULL:
+        return error_set(err, ERR_LIMIT_REACHED,
+                         "There are %zu types already, and no more may be made",
+                         store->options.types_max);
+    default:
+        return error_set(err, ERR_LIMIT_REACHED,
+                         "Samples of this type lie in %zu different hours already, and may not "
+                         "spread over more",
+                         store->options.buckets_per_type_max);
+    }
+}
+
+enum err_code metric_store_add(struct metric_store *store, const struct sample *sample,
+                               const struct rate_policy *policy, const struct rate_subject *subject,
+                               struct rate_verdict *verdict, struct error *err)
+{
+    struct rate_call call;
+    if (!rate_limiter_begin(store->limiter, policy, subject, clock_mono_now(), &call, verdict))
+        return say_rate_limited(verdict, err);
+
+    struct redisReply *reply;
+    enum err_code code = post(store, sample, &call, &reply, err);
+    if (code != ERR_OK)
+        return code;
+    int64_t status, closed;
+    if (rate_limiter_end(store->limiter, &call, reply, verdict) &&
+        redis_reply_integer_at(reply, POST_STATUS_AT, &status) &&
+        redis_reply_integer_at(reply, POST_CLOSED_AT, &closed)) {
+        code = conclude(store, sample, status, closed, verdict, err);
+    } else {
+        /* The script ran, so the sample may be stored: the client must not be told otherwise. */
+        code = error_set(err, ERR_STORE_UNKNOWN, "The store gave an answer of the wrong shape");
+    }
+    redis_reply_free(reply);
+    return code;
+}
