@@ -224,6 +224,51 @@ static void a_restart_under_load_tells_executed_from_not(void **state)
     redis_client_free(client);
 }
 
+static enum err_code spend(struct redis_client *client, int64_t *remaining, struct error *err)
+{
+    const struct slice key = SLICE("ra:rl:{test}:post");
+    const struct slice args[] = {SLICE("100"), SLICE("60000000")};
+    struct redisReply *reply;
+    error_init(err);
+    enum err_code code = redis_client_eval(client, REDIS_LANE_WRITE, REDIS_SCRIPT_RATE_CHECK, &key,
+                                           1, args, 2, &reply, err);
+    if (code == ERR_OK && !redis_reply_integer_at(reply, 1, remaining))
+        code = ERR_INTERNAL;
+    redis_reply_free(reply);
+    return code;
+}
+
+static void a_lost_script_is_given_again(void **state)
+{
+    (void)state;
+    struct redis_client *client = test_redis_client(&server);
+    struct error err;
+    int64_t remaining = 0;
+    char answer[64];
+    assert_int_equal(spend(client, &remaining, &err), ERR_OK);
+    assert_int_equal(remaining, 99);
+    assert_true(test_redis_command(&server, answer, sizeof answer, "SCRIPT FLUSH"));
+    assert_int_equal(spend(client, &remaining, &err), ERR_OK);
+    assert_int_equal(remaining, 98); /* executed once */
+    redis_client_free(client);
+}
+
+static void a_detached_call_is_executed(void **state)
+{
+    (void)state;
+    struct redis_client *client = test_redis_client(&server);
+    char answer[64];
+    assert_true(test_redis_command(&server, answer, sizeof answer, "DEL ra:rl:{test}:post"));
+    const struct slice key = SLICE("ra:rl:{test}:post");
+    const struct slice args[] = {SLICE("100"), SLICE("60000000")};
+    redis_client_eval_detached(client, REDIS_LANE_WRITE, REDIS_SCRIPT_RATE_CHECK, &key, 1, args, 2);
+    struct error err;
+    int64_t remaining = 0;
+    assert_int_equal(spend(client, &remaining, &err), ERR_OK); /* behind it in the queue */
+    assert_int_equal(remaining, 98);
+    redis_client_free(client);
+}
+
 static void the_queue_is_bounded(void **state)
 {
     (void)state;
@@ -341,6 +386,8 @@ int main(void)
         cmocka_unit_test(an_idle_client_notices_silence),
         cmocka_unit_test(a_client_starts_without_a_server_and_heals),
         cmocka_unit_test(a_restart_under_load_tells_executed_from_not),
+        cmocka_unit_test(a_lost_script_is_given_again),
+        cmocka_unit_test(a_detached_call_is_executed),
         cmocka_unit_test(the_queue_is_bounded),
         cmocka_unit_test(what_the_server_promises_is_known),
         cmocka_unit_test(a_newer_layout_is_refused),
