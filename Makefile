@@ -206,9 +206,9 @@ install: all ## DESTDIR= PREFIX=/usr/local: the worker, conf, static files, unit
 	install $(WORKER) $(LIBEXEC)/
 	install conf/service $(LIBEXEC)/conf/
 	install -m 644 conf/*.conf $(LIBEXEC)/conf/
+	install -m 644 conf/systemd/* $(UNITS)/
+	sed -i 's|/usr/local|$(PREFIX)|g' $(LIBEXEC)/conf/nginx.conf $(UNITS)/analytics.service
 	install -m 644 $(WWW) $(LIBEXEC)/www/
-	for unit in conf/systemd/*; do \
-	    sed 's|/usr/local|$(PREFIX)|g' $$unit >$(UNITS)/$${unit##*/}; done
 	ln -sf ../libexec/analytics/conf/service $(DESTDIR)$(PREFIX)/bin/analytics
 
 help: ## this list
