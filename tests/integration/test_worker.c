@@ -408,8 +408,8 @@ static void a_stuck_thread_gets_its_worker_replaced(void **state)
     service_start_default(&service, settings);
     AWAIT(fcgi_get_status(service.socket_path, "/livez") == 200);
     int peer = fcgi_connect(service.socket_path);
-    static const char begin[] = {1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 0,         0,        0, 0,
-                                 0, 0, 1, 4, 0, 1, (char)255, (char)255, 0, 0};
+    static const char begin[] = {1, 1, 0, 1, 0, 8, 0, 0, 0,         1,         0, 0,
+                                 0, 0, 0, 0, 1, 4, 0, 1, (char)255, (char)255, 0, 0};
     assert_int_equal(send(peer, begin, sizeof begin, MSG_NOSIGNAL), sizeof begin);
     struct mono_time began = clock_mono_now();
     for (int i = 0; i < 40 && service_count_in_log(&service, "worker_died") == 0; i++) {
@@ -429,10 +429,10 @@ static int post(const char *content_length, const char *body)
 {
     const struct fcgi_param length = {"CONTENT_LENGTH", content_length};
     struct fcgi_answer answer;
-    int status = fcgi_request(service.socket_path, "POST", "/api/metrics", body, &length, 1,
-                              &answer)
-                     ? answer.status
-                     : 0;
+    int status =
+        fcgi_request(service.socket_path, "POST", "/api/metrics", body, &length, 1, &answer)
+            ? answer.status
+            : 0;
     fcgi_answer_release(&answer);
     return status;
 }
@@ -494,8 +494,7 @@ static void the_path_is_found_where_servers_put_it(void **state)
     const struct fcgi_param *const ways[] = {split, uri};
     for (size_t i = 0; i < 2; i++) {
         struct fcgi_answer answer;
-        assert_true(
-            fcgi_request(service.socket_path, "GET", "/other", NULL, ways[i], 2, &answer));
+        assert_true(fcgi_request(service.socket_path, "GET", "/other", NULL, ways[i], 2, &answer));
         assert_int_equal(answer.status, 200);
         fcgi_answer_release(&answer);
     }
