@@ -14,10 +14,8 @@ enum { JOBS_MAX = 128, PATIENCE_MS = 2000 };
 struct job {
     char type[TYPE_BYTES_MAX];
     size_t type_len;
-    int64_t bucket, chunk;
-    bool is_made; /* else the chunk is still to be read */
-    unsigned char packed[AGGREGATE_PACKED_BYTES];
-    unsigned char last_record[RECORD_BYTES];
+    int64_t bucket;
+    uint64_t chunk;
 };
 
 struct aggregate_keeper {
@@ -30,45 +28,22 @@ struct aggregate_keeper {
     struct job jobs[JOBS_MAX];
 };
 
-static struct slice type_of(const struct job *job)
+static void make_aggregate(struct aggregate_keeper *keeper, const struct job *job)
 {
-    return slice_of(job->type, job->type_len);
-}
-
-static bool make_chunk(struct redis_client *client, struct job *job)
-{
+    struct slice type = slice_of(job->type, job->type_len);
     struct bucket_reader reader;
-    bucket_reader_init(&reader, client, type_of(job), mono_after_ms(clock_mono_now(), PATIENCE_MS));
-    uint64_t from = (uint64_t)job->chunk * CHUNK_BYTES;
+    bucket_reader_init(&reader, keeper->client, type, mono_after_ms(clock_mono_now(), PATIENCE_MS));
+    uint64_t from = job->chunk * CHUNK_BYTES;
     const struct byte_range whole = {from, from + CHUNK_BYTES};
     struct redisReply *reply;
     if (bucket_reader_bytes(&reader, job->bucket, &whole, 1, &reply, NULL) != ERR_OK)
-        return false;
+        return;
     const unsigned char *records = bucket_reader_records(reply, 0);
     struct aggregate a;
     aggregate_init(&a);
     aggregate_add_records(&a, records, CHUNK_RECORDS, WALL_TIME_MIN, WALL_TIME_MAX);
-    aggregate_pack(&a, CHUNK_BYTES, job->packed);
-    memcpy(job->last_record, records + CHUNK_BYTES - RECORD_BYTES, RECORD_BYTES);
-    redis_reply_free(reply);
-    return true;
-}
-
-static void keep(struct redis_client *client, const struct job *job)
-{
-    struct redis_key stem;
-    redis_key_metric_stem(&stem, redis_client_key_prefix(client), type_of(job));
-    char bucket[24], chunk[24] = "";
-    (void)snprintf(bucket, sizeof bucket, "%" PRId64, job->bucket);
-    if (job->chunk != AGGREGATE_OF_BUCKET)
-        (void)snprintf(chunk, sizeof chunk, "%" PRId64, job->chunk);
-    const struct slice key = redis_key_slice(&stem);
-    const struct slice args[] = {slice_from_string(bucket), slice_from_string(chunk),
-                                 slice_of((const char *)job->packed, sizeof job->packed),
-                                 slice_of((const char *)job->last_record, RECORD_BYTES)};
-    struct redisReply *reply;
-    (void)!redis_client_eval(client, REDIS_LANE_WRITE, REDIS_SCRIPT_AGGREGATE_PUT, &key, 1, args,
-                             sizeof args / sizeof *args, &reply, NULL);
+    aggregate_keeper_offer(keeper, type, job->bucket, (int64_t)job->chunk, &a, CHUNK_BYTES,
+                           records + CHUNK_BYTES - RECORD_BYTES);
     redis_reply_free(reply);
 }
 
@@ -92,10 +67,8 @@ static void *run(void *argument)
 {
     struct aggregate_keeper *keeper = argument;
     struct job job;
-    while (take_job(keeper, &job)) {
-        if (job.is_made || make_chunk(keeper->client, &job))
-            keep(keeper->client, &job);
-    }
+    while (take_job(keeper, &job))
+        make_aggregate(keeper, &job);
     return NULL;
 }
 
@@ -140,34 +113,37 @@ void aggregate_keeper_free(struct aggregate_keeper *keeper)
     free(keeper);
 }
 
-static void push(struct aggregate_keeper *keeper, struct slice type, struct job *job)
-{
-    if (type.len > sizeof job->type)
-        return;
-    memcpy(job->type, type.ptr, type.len);
-    job->type_len = type.len;
-    (void)pthread_mutex_lock(&keeper->lock);
-    if (keeper->count < JOBS_MAX) {
-        keeper->jobs[(keeper->first + keeper->count) % JOBS_MAX] = *job;
-        keeper->count++;
-        (void)pthread_cond_signal(&keeper->changed);
-    }
-    (void)pthread_mutex_unlock(&keeper->lock);
-}
-
 void aggregate_keeper_chunk_closed(struct aggregate_keeper *keeper, struct slice type,
                                    int64_t bucket, uint64_t chunk)
 {
-    struct job job = {.bucket = bucket, .chunk = (int64_t)chunk};
-    push(keeper, type, &job);
+    (void)pthread_mutex_lock(&keeper->lock);
+    if (keeper->count < JOBS_MAX && type.len <= TYPE_BYTES_MAX) {
+        struct job *job = &keeper->jobs[(keeper->first + keeper->count++) % JOBS_MAX];
+        memcpy(job->type, type.ptr, type.len);
+        job->type_len = type.len;
+        job->bucket = bucket;
+        job->chunk = chunk;
+        (void)pthread_cond_signal(&keeper->changed);
+    }
+    (void)pthread_mutex_unlock(&keeper->lock);
 }
 
 void aggregate_keeper_offer(struct aggregate_keeper *keeper, struct slice type, int64_t bucket,
                             int64_t chunk, const struct aggregate *a, uint64_t covered_bytes,
                             const unsigned char *last_record)
 {
-    struct job job = {.bucket = bucket, .chunk = chunk, .is_made = true};
-    aggregate_pack(a, covered_bytes, job.packed);
-    memcpy(job.last_record, last_record, RECORD_BYTES);
-    push(keeper, type, &job);
+    struct redis_key stem;
+    redis_key_metric_stem(&stem, redis_client_key_prefix(keeper->client), type);
+    unsigned char packed[AGGREGATE_PACKED_BYTES];
+    char bucket_text[24], chunk_text[24] = "";
+    aggregate_pack(a, covered_bytes, packed);
+    (void)snprintf(bucket_text, sizeof bucket_text, "%" PRId64, bucket);
+    if (chunk != AGGREGATE_OF_BUCKET)
+        (void)snprintf(chunk_text, sizeof chunk_text, "%" PRId64, chunk);
+    const struct slice key = redis_key_slice(&stem);
+    const struct slice args[] = {slice_from_string(bucket_text), slice_from_string(chunk_text),
+                                 slice_of((const char *)packed, sizeof packed),
+                                 slice_of((const char *)last_record, RECORD_BYTES)};
+    redis_client_eval_detached(keeper->client, REDIS_LANE_WRITE, REDIS_SCRIPT_AGGREGATE_PUT, &key,
+                               1, args, sizeof args / sizeof *args);
 }

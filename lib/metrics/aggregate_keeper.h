@@ -1,6 +1,6 @@
 /*
- * aggregate_keeper: one thread that makes aggregates and writes them back, beside
- * the requests.
+ * aggregate_keeper: makes aggregates of closed chunks beside the requests (one thread),
+ * and writes back what others made.
  *
  * Aggregates are a cache: what cannot be queued, read or written is dropped without a
  * word, and whoever next needs it offers it again. Thread-safe.

@@ -77,7 +77,7 @@ static enum err_code read_page(const struct bucket_reader *reader, struct slice 
     if (code != ERR_OK)
         return code;
     size_t elements = redis_reply_count(page->reply);
-    bool is_sound = elements <= VIEW_ELEMENTS * BUCKET_PAGE_MAX;
+    bool is_sound = elements <= (size_t)VIEW_ELEMENTS * BUCKET_PAGE_MAX;
     for (size_t at = 0; is_sound && at < elements; at += VIEW_ELEMENTS)
         is_sound = read_view(page->reply, at, &page->views[page->count++]);
     if (is_sound)

@@ -148,7 +148,6 @@ static enum err_code ask(struct summary_cache *cache, struct slice type, enum pe
     return code;
 }
 
-/* Only a cache: whether it worked does not matter. */
 static void keep(struct summary_cache *cache, struct slice type, enum period period,
                  const struct kept_answer *answer)
 {
@@ -163,11 +162,8 @@ static void keep(struct summary_cache *cache, struct slice type, enum period per
     (void)snprintf(ttl, sizeof ttl, "%" PRIu32, cache->ttl_seconds);
     const struct slice args[] = {slice_of((const char *)packed, sizeof packed),
                                  slice_from_string(ttl)};
-    struct redisReply *reply;
-    (void)!redis_client_eval(cache->client, REDIS_LANE_WRITE, REDIS_SCRIPT_SUMMARY_PUT, keys,
-                             sizeof keys / sizeof *keys, args, sizeof args / sizeof *args, &reply,
-                             NULL);
-    redis_reply_free(reply);
+    redis_client_eval_detached(cache->client, REDIS_LANE_WRITE, REDIS_SCRIPT_SUMMARY_PUT, keys,
+                               sizeof keys / sizeof *keys, args, sizeof args / sizeof *args);
 }
 
 /* An average lies within its samples, also where the sum rounds or overflows. */

@@ -48,7 +48,8 @@ void summary_cache_free(struct summary_cache *cache);
  * The summary of `type` over `period`, as of an instant not before the call; or, with
  * `fresh_us` > 0, one that is no older than that. Appends what `ext:{type}` holds to
  * `external` (nothing when there is nothing). One round trip when cached or for
- * PERIOD_ALL; else those of metric_store_aggregate_since, and one to keep it.
+ * PERIOD_ALL; else those of metric_store_aggregate_since as well. That the answer is kept
+ * is not waited for.
  */
 enum err_code summary_cache_get(struct summary_cache *cache, struct slice type, enum period period,
                                 int64_t fresh_us, struct mono_time deadline,

@@ -1,0 +1,421 @@
+/* summary_cache against a real server: always what the samples say now. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sample_model.h"
+#include "summary_cache.h"
+#include "test_random.h"
+#include "test_redis.h"
+
+enum { TTL_SECONDS = 300 };
+
+static const int64_t spans[PERIOD_COUNT] = {0, INT64_C(86400000000), INT64_C(3600000000)};
+static const struct rate_policy no_limit = {"post", 0, 60};
+static const struct rate_subject somebody = {"4:203.0.113.7", 13};
+
+static struct test_redis server;
+static struct redis_client *client;
+static struct rate_limiter *limiter;
+static struct metric_store *store;
+static struct summary_cache *cache;
+static struct sample_model model;
+static struct test_random chance;
+
+static int start_server(void **state)
+{
+    (void)state;
+    const char *const options[] = {"--appendonly", "no", NULL};
+    chance = test_random_start();
+    test_redis_start(&server, options);
+    return 0;
+}
+
+static int stop_server(void **state)
+{
+    (void)state;
+    test_redis_stop(&server);
+    return 0;
+}
+
+static void command(const char *text)
+{
+    char out[256];
+    if (!test_redis_command(&server, out, sizeof out, text))
+        fail_msg("%s: %s", text, out);
+}
+
+static int open_cache(void **state)
+{
+    (void)state;
+    const struct metric_store_options options = {100, 10000};
+    command("FLUSHALL");
+    client = test_redis_client(&server);
+    limiter = rate_limiter_new(client, 64);
+    store = metric_store_new(&options, client, limiter);
+    cache = summary_cache_new(store, client, TTL_SECONDS);
+    assert_non_null(limiter);
+    assert_non_null(store);
+    assert_non_null(cache);
+    return 0;
+}
+
+static int close_cache(void **state)
+{
+    (void)state;
+    summary_cache_free(cache);
+    metric_store_free(store);
+    rate_limiter_free(limiter);
+    redis_client_free(client);
+    sample_model_release(&model);
+    return 0;
+}
+
+static size_t below(size_t n)
+{
+    return test_random_below(&chance, n);
+}
+
+static void post(int64_t at_us, double value)
+{
+    const struct sample sample = {{at_us}, value, SLICE("cpu")};
+    struct rate_verdict verdict;
+    struct error err;
+    error_init(&err);
+    assert_int_equal(metric_store_add(store, &sample, &no_limit, &somebody, &verdict, &err),
+                     ERR_OK);
+    sample_model_add(&model, "cpu", (struct record){{at_us}, value});
+}
+
+static enum err_code ask_fresh(enum period period, int64_t fresh_us, struct summary_answer *answer,
+                               struct strbuf *external)
+{
+    struct error err;
+    struct strbuf unwanted;
+    error_init(&err);
+    strbuf_init(&unwanted, 1000);
+    enum err_code code = summary_cache_get(cache, SLICE("cpu"), period, fresh_us,
+                                           mono_after_ms(clock_mono_now(), 10000), answer,
+                                           external ? external : &unwanted, &err);
+    strbuf_release(&unwanted);
+    return code;
+}
+
+static struct summary_answer ask(enum period period)
+{
+    struct summary_answer answer;
+    assert_int_equal(ask_fresh(period, 0, &answer, NULL), ERR_OK);
+    return answer;
+}
+
+/* Keeping an answer is not waited for; a PING behind it on the same lane is. */
+static struct summary_answer ask_until_hit(enum period period)
+{
+    struct redisReply *reply;
+    const struct slice ping = SLICE("PING");
+    (void)ask(period);
+    assert_int_equal(redis_client_call(client, REDIS_LANE_WRITE, &ping, 1, &reply, NULL), ERR_OK);
+    redis_reply_free(reply);
+    struct summary_answer answer = ask(period);
+    assert_true(answer.is_hit);
+    return answer;
+}
+
+static struct summary expected_since(int64_t from_us)
+{
+    struct summary s = {0};
+    long double sum = 0;
+    int64_t latest_us = INT64_MIN;
+    for (size_t i = 0; i < model.count; i++) {
+        struct record r = model.samples[i].record;
+        if (r.at.us < from_us)
+            continue;
+        bool is_first = s.count++ == 0;
+        s.min = is_first ? r.value : fmin(s.min, r.value);
+        s.max = is_first ? r.value : fmax(s.max, r.value);
+        sum += (long double)r.value;
+        s.latest = r.at.us >= latest_us ? r.value : s.latest;
+        latest_us = r.at.us >= latest_us ? r.at.us : latest_us;
+    }
+    s.average = s.count ? (double)(sum / s.count) : 0.0;
+    return s;
+}
+
+static void assert_summary(const struct summary *actual, const struct summary *expected)
+{
+    assert_int_equal(actual->count, expected->count);
+    assert_true(actual->min == expected->min && actual->max == expected->max);
+    assert_true(actual->latest == expected->latest);
+    assert_true(fabs(actual->average - expected->average) <= 1e-12 * fabs(expected->average));
+}
+
+/* Samples keep well away from the edges of the windows, so `now` may be ours. */
+static int64_t random_instant(int64_t now_us)
+{
+    static const int64_t ages_us[] = {0, 1800000000, 80000000000, 90000000000, -7200000000};
+    switch (below(12)) {
+    case 0:
+        return -62135596800000000 + (int64_t)below(2);
+    case 1:
+        return 253402300799999999 - (int64_t)below(2);
+    default:
+        return now_us - ages_us[below(5)] + (int64_t)below(4);
+    }
+}
+
+static void every_answer_equals_a_plain_array(void **state)
+{
+    (void)state;
+    int64_t now_us = clock_wall_now().us;
+    for (int i = 0; i < 600; i++) {
+        post(random_instant(now_us), (double)below(1000) / 7 + 1);
+        if (below(3) == 0)
+            continue;
+        for (int p = 0; p < PERIOD_COUNT; p++) {
+            int64_t from_us = p == PERIOD_ALL ? INT64_MIN : now_us - spans[p];
+            struct summary expected = expected_since(from_us);
+            struct summary_answer answer = ask((enum period)p);
+            assert_summary(&answer.summary, &expected);
+            assert_false(answer.is_hit);
+            if (p != PERIOD_ALL) {
+                answer = ask_until_hit((enum period)p);
+                assert_summary(&answer.summary, &expected);
+            }
+        }
+    }
+}
+
+static void an_unknown_type_is_all_zeros_and_leaves_no_trace(void **state)
+{
+    (void)state;
+    char before[64], after[64];
+    const struct summary nothing = {0};
+    assert_true(test_redis_command(&server, before, sizeof before, "DBSIZE"));
+    for (int p = 0; p < PERIOD_COUNT; p++) {
+        struct summary_answer answer = ask((enum period)p);
+        assert_memory_equal(&answer.summary, &nothing, sizeof nothing);
+        assert_true(answer.valid_us == INT64_MAX);
+    }
+    assert_true(test_redis_command(&server, after, sizeof after, "DBSIZE"));
+    assert_string_equal(before, after);
+}
+
+static void an_answer_ends_when_its_oldest_sample_leaves(void **state)
+{
+    (void)state;
+    int64_t now_us = clock_wall_now().us, life_us = 300000;
+    post(now_us - spans[PERIOD_HOURLY] + life_us, 1.0);
+    post(now_us - 1000, 2.0);
+    struct summary_answer answer = ask(PERIOD_HOURLY);
+    assert_int_equal(answer.summary.count, 2);
+    assert_in_range(answer.valid_us, 1, life_us + 1);
+    (void)ask_until_hit(PERIOD_HOURLY);
+    while (clock_wall_now().us <= now_us + life_us) {
+        const struct timespec pause = {0, 1000000};
+        (void)nanosleep(&pause, NULL);
+    }
+    answer = ask(PERIOD_HOURLY);
+    assert_false(answer.is_hit);
+    assert_int_equal(answer.summary.count, 1);
+    assert_true(answer.valid_us > spans[PERIOD_HOURLY] - 60000000);
+}
+
+/* The window's edge moves with Redis's clock, so ask around the instant of the edge. */
+static void the_edge_is_exact_to_the_microsecond(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 300; round++) {
+        command("DEL ra:m:{cpu}:sum:hourly");
+        int64_t before_us = clock_wall_now().us;
+        int64_t edge_us = before_us + (int64_t)below(400) - spans[PERIOD_HOURLY];
+        for (int64_t off = -1000; off <= 1000; off += off == -1 || off == 0 ? 1 : 999)
+            post(edge_us + off, 1.0);
+        before_us = clock_wall_now().us;
+        struct summary_answer answer = ask(PERIOD_HOURLY);
+        int64_t after_us = clock_wall_now().us;
+        uint64_t most = expected_since(before_us - spans[PERIOD_HOURLY]).count;
+        uint64_t least = expected_since(after_us - spans[PERIOD_HOURLY]).count;
+        assert_in_range(answer.summary.count, least, most);
+        if (answer.summary.count > 0)
+            assert_true(answer.valid_us > 0);
+    }
+}
+
+static void fresh_enough_is_good_enough_when_asked_so(void **state)
+{
+    (void)state;
+    struct summary_answer answer;
+    post(clock_wall_now().us, 1.0);
+    (void)ask_until_hit(PERIOD_DAILY);
+    post(clock_wall_now().us, 3.0);
+    assert_int_equal(ask_fresh(PERIOD_DAILY, 60000000, &answer, NULL), ERR_OK);
+    assert_true(answer.is_hit);
+    assert_int_equal(answer.summary.count, 1);
+    assert_int_equal(answer.valid_us, 0);
+    assert_in_range(answer.age_us, 0, 60000000);
+    assert_int_equal(ask_fresh(PERIOD_DAILY, 1, &answer, NULL), ERR_OK);
+    assert_int_equal(answer.summary.count, 2);
+}
+
+static void damaged_answers_are_computed_again(void **state)
+{
+    (void)state;
+    static const char *const damages[] = {
+        "SETRANGE ra:m:{cpu}:sum:daily 40 zz", "SET ra:m:{cpu}:sum:daily x",
+        "APPEND ra:m:{cpu}:sum:daily x", "SETRANGE ra:m:{cpu}:sum:daily 0 z"};
+    post(clock_wall_now().us, 5.0);
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        (void)ask_until_hit(PERIOD_DAILY);
+        command(damages[i]);
+        struct summary_answer answer = ask(PERIOD_DAILY);
+        assert_false(answer.is_hit);
+        assert_true(answer.summary.average == 5.0);
+    }
+}
+
+/* A slow process comes with an answer that was made from what has changed since. */
+static void an_older_answer_replaces_no_newer_one(void **state)
+{
+    (void)state;
+    struct redisReply *old, *reply;
+    struct slice packed;
+    int64_t kept = -1;
+    const struct slice keys[] = {SLICE("ra:meta:{cpu}"), SLICE("ra:m:{cpu}:sum:daily")};
+    const struct slice get[] = {SLICE("GET"), keys[1]};
+    post(clock_wall_now().us, 1.0);
+    (void)ask_until_hit(PERIOD_DAILY);
+    assert_int_equal(redis_client_call(client, REDIS_LANE_WRITE, get, 2, &old, NULL), ERR_OK);
+    assert_true(redis_reply_bytes(old, &packed));
+    post(clock_wall_now().us, 3.0);
+    (void)ask_until_hit(PERIOD_DAILY);
+
+    const struct slice args[] = {packed, SLICE("60")};
+    assert_int_equal(redis_client_eval(client, REDIS_LANE_WRITE, REDIS_SCRIPT_SUMMARY_PUT, keys, 2,
+                                       args, 2, &reply, NULL),
+                     ERR_OK);
+    assert_true(redis_reply_integer(reply, &kept));
+    assert_int_equal(kept, 0);
+    redis_reply_free(reply);
+    redis_reply_free(old);
+    struct summary_answer answer = ask(PERIOD_DAILY);
+    assert_true(answer.is_hit);
+    assert_int_equal(answer.summary.count, 2);
+}
+
+static void kept_answers_expire(void **state)
+{
+    (void)state;
+    char out[64];
+    post(clock_wall_now().us, 1.0);
+    (void)ask_until_hit(PERIOD_HOURLY);
+    assert_true(test_redis_command(&server, out, sizeof out, "TTL ra:m:{cpu}:sum:hourly"));
+    assert_in_range(strtol(out, NULL, 10), TTL_SECONDS - 5, TTL_SECONDS);
+}
+
+static void external_data_come_along(void **state)
+{
+    (void)state;
+    struct summary_answer answer;
+    struct strbuf external;
+    strbuf_init(&external, 100);
+    assert_int_equal(ask_fresh(PERIOD_ALL, 0, &answer, &external), ERR_OK);
+    assert_int_equal(external.len, 0);
+    command("SET ra:ext:{cpu} weather PX 5000");
+    assert_int_equal(ask_fresh(PERIOD_ALL, 0, &answer, &external), ERR_OK);
+    assert_true(slice_equals(strbuf_slice(&external), SLICE("weather")));
+    assert_in_range(answer.external_ttl_us, 1, 5000000);
+    command("PERSIST ra:ext:{cpu}");
+    assert_int_equal(ask_fresh(PERIOD_ALL, 0, &answer, &external), ERR_OK);
+    assert_true(answer.external_ttl_us == INT64_MAX);
+    strbuf_release(&external);
+}
+
+static void an_overflowing_sum_spoils_nothing_else(void **state)
+{
+    (void)state;
+    int64_t now_us = clock_wall_now().us;
+    post(now_us, 1.7e308);
+    post(now_us, 1.7e308);
+    post(now_us, -1.7e308);
+    post(now_us, 2.0);
+    for (int p = 0; p < PERIOD_COUNT; p++) {
+        struct summary_answer answer = ask((enum period)p);
+        assert_int_equal(answer.summary.count, 4);
+        assert_true(answer.summary.min == -1.7e308 && answer.summary.max == 1.7e308);
+        assert_true(answer.summary.latest == 2.0);
+        assert_true(isfinite(answer.summary.average));
+    }
+}
+
+static void microseconds_count_far_in_the_future(void **state)
+{
+    (void)state;
+    const int64_t year_9000 = INT64_C(221845392000000000);
+    post(year_9000 + 1, 1.0);
+    post(year_9000, 2.0);
+    assert_true(ask(PERIOD_ALL).summary.latest == 1.0);
+    assert_true(ask(PERIOD_DAILY).summary.latest == 1.0);
+    post(year_9000 + 1, 3.0);
+    assert_true(ask(PERIOD_ALL).summary.latest == 3.0);
+    post(-year_9000 / 4, 4.0);
+    assert_true(ask(PERIOD_ALL).summary.latest == 3.0);
+}
+
+static void a_strangers_keys_are_errors_not_crashes(void **state)
+{
+    (void)state;
+    static const char *const damages[] = {
+        "HSET ra:meta:{cpu} f 1", "SET ra:meta:{cpu} 012345678901234567890123456789012345678",
+        "RPUSH ra:m:{cpu}:sum:daily x", "SET ra:m:{cpu}:sum:daily x", "RPUSH ra:ext:{cpu} x"};
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        struct summary_answer answer;
+        command("FLUSHALL");
+        if (i >= 2)
+            post(clock_wall_now().us, 1.0);
+        command(damages[i]);
+        enum err_code code = ask_fresh(PERIOD_DAILY, 0, &answer, NULL);
+        assert_int_equal(code, i == 3 ? ERR_OK : ERR_INTERNAL);
+    }
+}
+
+static void periods_have_names(void **state)
+{
+    (void)state;
+    enum period period;
+    for (int p = 0; p < PERIOD_COUNT; p++) {
+        assert_true(period_parse(period_name((enum period)p), &period));
+        assert_int_equal(period, p);
+    }
+    assert_false(period_parse(SLICE("weekly"), &period));
+    assert_false(period_parse(SLICE(""), &period));
+    assert_false(period_parse(SLICE("All"), &period));
+}
+
+#define CACHE_TEST(name) cmocka_unit_test_setup_teardown(name, open_cache, close_cache)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CACHE_TEST(every_answer_equals_a_plain_array),
+        CACHE_TEST(an_unknown_type_is_all_zeros_and_leaves_no_trace),
+        CACHE_TEST(an_answer_ends_when_its_oldest_sample_leaves),
+        CACHE_TEST(the_edge_is_exact_to_the_microsecond),
+        CACHE_TEST(fresh_enough_is_good_enough_when_asked_so),
+        CACHE_TEST(damaged_answers_are_computed_again),
+        CACHE_TEST(an_older_answer_replaces_no_newer_one),
+        CACHE_TEST(kept_answers_expire),
+        CACHE_TEST(external_data_come_along),
+        CACHE_TEST(an_overflowing_sum_spoils_nothing_else),
+        CACHE_TEST(microseconds_count_far_in_the_future),
+        CACHE_TEST(a_strangers_keys_are_errors_not_crashes),
+        cmocka_unit_test(periods_have_names),
+    };
+    return cmocka_run_group_tests(tests, start_server, stop_server);
+}
