@@ -3,8 +3,8 @@
  *
  * A pool of EXTERNAL_SLOTS threads makes the calls: the bulkhead. A call goes through
  * the circuit breaker, ends by its timeout, and its outcome is recorded there. With
- * every slot busy a caller is told so at once. Simulated (50-150 ms, fails with a
- * given probability) unless a URL is configured. Thread-safe.
+ * every slot busy a caller is told so at once. Simulated: takes a random time, fails
+ * with a given probability. Thread-safe.
  */
 #ifndef LIB_UPSTREAM_EXTERNAL_SERVICE_H
 #define LIB_UPSTREAM_EXTERNAL_SERVICE_H
@@ -34,14 +34,15 @@ struct external_service *external_service_new(const struct external_options *opt
                                               struct redis_client *client,
                                               struct circuit_breaker *breaker);
 
-/* Waits for the calls under way, at most their timeout. NULL is fine. */
+/* Interrupts what goes on in the background; no thread is inside a call any more. NULL
+ * is fine. */
 void external_service_free(struct external_service *service);
 
 /*
  * Call it for `type` and wait. On ERR_OK appends the data, a JSON object, to `data`.
  * Returns ERR_CIRCUIT_OPEN (the breaker refused, or the probe failed), ERR_BULKHEAD_FULL
  * (at once), or ERR_UPSTREAM_FAILED (the call was made and failed).
- * Blocks for timeout_ms at most.
+ * Blocks for timeout_ms and the breaker's two round trips at most.
  */
 enum err_code external_service_call(struct external_service *service, struct slice type,
                                     struct strbuf *data, struct error *err)
@@ -49,8 +50,8 @@ enum err_code external_service_call(struct external_service *service, struct sli
 
 /*
  * Fetch the data of `type` in the background and keep it in Redis (`ext:{type}`, for
- * cache_ttl_seconds). Returns at once; does nothing when that type is being fetched,
- * when every slot is busy or when the breaker is known to be open. A failure is not kept.
+ * cache_ttl_seconds). Returns at once; does nothing when that type is being fetched or
+ * every slot is busy. What the breaker refuses, or fails, is not kept.
  */
 void external_service_refresh(struct external_service *service, struct slice type);
 

@@ -1,0 +1,300 @@
+#include "external_service.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "iso8601.h"
+#include "json_write.h"
+#include "log.h"
+#include "redis_keys.h"
+
+enum { STACK_BYTES = 512 * 1024, TYPE_BYTES_MAX = 512 };
+
+enum slot_state { SLOT_FREE, SLOT_BUSY, SLOT_DONE };
+
+/* One thread and the call that it makes. The service's mutex guards `state`; the rest
+ * belongs to the thread while BUSY, to the caller while DONE. */
+struct slot {
+    struct external_service *service;
+    pthread_t thread;
+    pthread_cond_t wake; /* work, or the end */
+    pthread_cond_t done;
+    enum slot_state state;
+    bool is_refresh; /* nobody waits */
+    struct strbuf type;
+    struct strbuf data;
+    enum err_code code;
+    struct error err;
+    uint64_t random;
+};
+
+struct external_service {
+    struct external_options options;
+    struct redis_client *client;
+    struct circuit_breaker *breaker;
+    pthread_mutex_t mutex;
+    bool is_stopping;
+    unsigned thread_count;
+    struct slot slots[EXTERNAL_SLOTS];
+};
+
+/* Vigna's splitmix64. */
+static uint64_t next_random(struct slot *slot)
+{
+    uint64_t z = (slot->random += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+/* False when the service is being stopped. */
+static bool sleep_ms(struct slot *slot, uint32_t ms)
+{
+    struct external_service *service = slot->service;
+    int64_t end_us = mono_after_ms(clock_mono_now(), ms).us;
+    const struct timespec end = {.tv_sec = end_us / 1000000, .tv_nsec = end_us % 1000000 * 1000};
+    (void)pthread_mutex_lock(&service->mutex);
+    while (!service->is_stopping && clock_mono_now().us < end_us)
+        (void)pthread_cond_timedwait(&slot->wake, &service->mutex, &end);
+    bool is_slept = !service->is_stopping;
+    (void)pthread_mutex_unlock(&service->mutex);
+    return is_slept;
+}
+
+static void write_data(struct slot *slot)
+{
+    char timestamp[ISO8601_BYTES];
+    struct json_writer w;
+    json_write_begin(&w, &slot->data);
+    json_write_object(&w);
+    json_write_name(&w, "source");
+    json_write_string(&w, "external_service");
+    json_write_name(&w, "metric_type");
+    json_write_text(&w, strbuf_slice(&slot->type));
+    json_write_name(&w, "sample_value");
+    json_write_number(&w, (double)(5000 + next_random(slot) % 15001) / 100);
+    json_write_name(&w, "timestamp");
+    json_write_text(&w, iso8601_format(clock_wall_now(), timestamp));
+    json_write_end(&w);
+}
+
+/* The dependency itself, as it would be seen from here. */
+static enum breaker_outcome simulate(struct slot *slot)
+{
+    const struct external_options *options = &slot->service->options;
+    uint32_t spread = options->latency_max_ms - options->latency_min_ms;
+    uint32_t latency_ms =
+        options->latency_min_ms + (uint32_t)(next_random(slot) % ((uint64_t)spread + 1));
+    bool is_late = latency_ms > options->timeout_ms;
+    bool is_failed = (double)(next_random(slot) >> 11) * 0x1p-53 < options->failure_rate;
+    if (!sleep_ms(slot, is_late ? options->timeout_ms : latency_ms)) {
+        slot->code = error_set(&slot->err, ERR_UPSTREAM_FAILED, "the service is shutting down");
+        return BREAKER_NEUTRAL;
+    }
+    if (is_late || is_failed) {
+        slot->code = error_set(&slot->err, ERR_UPSTREAM_FAILED, "the external service %s",
+                               is_late ? "did not answer in time" : "failed");
+        return BREAKER_FAILURE;
+    }
+    write_data(slot);
+    return BREAKER_SUCCESS;
+}
+
+static uint32_t ms_rounded_up(int64_t us)
+{
+    return (uint32_t)((us + 999) / 1000);
+}
+
+static void run_call(struct slot *slot)
+{
+    struct breaker_permit permit;
+    error_init(&slot->err);
+    strbuf_reset(&slot->data);
+    slot->code = ERR_OK;
+    circuit_breaker_allow(slot->service->breaker, &permit);
+    if (!permit.is_admitted) {
+        slot->code = error_set(&slot->err, ERR_CIRCUIT_OPEN,
+                               "the external service is not called while its breaker is open");
+        slot->err.retry_after_ms = ms_rounded_up(permit.retry_after_us);
+        return;
+    }
+    enum breaker_outcome outcome = simulate(slot);
+    circuit_breaker_record(slot->service->breaker, &permit, outcome);
+    if (outcome == BREAKER_FAILURE && permit.is_probe)
+        slot->code = slot->err.code = ERR_CIRCUIT_OPEN;
+    if (outcome == BREAKER_SUCCESS && strbuf_failed(&slot->data))
+        slot->code = error_set(&slot->err, ERR_NO_MEMORY, "no memory for the external data");
+}
+
+static void keep_data(struct slot *slot)
+{
+    struct external_service *service = slot->service;
+    struct redis_key key;
+    char ttl[16];
+    redis_key_external(&key, redis_client_key_prefix(service->client), strbuf_slice(&slot->type));
+    (void)snprintf(ttl, sizeof ttl, "%" PRIu32, service->options.cache_ttl_seconds);
+    const struct slice argv[] = {SLICE("SET"), redis_key_slice(&key), strbuf_slice(&slot->data),
+                                 SLICE("EX"), slice_from_string(ttl)};
+    struct redisReply *reply;
+    if (redis_client_call(service->client, REDIS_LANE_WRITE, argv, 5, &reply, &slot->err) == ERR_OK)
+        redis_reply_free(reply);
+    else
+        LOG_EVENT(LOG_WARNING, "external_data_not_kept", LOG_TEXT("error", slot->err.detail));
+}
+
+static void *slot_main(void *argument)
+{
+    struct slot *slot = argument;
+    struct external_service *service = slot->service;
+    (void)pthread_mutex_lock(&service->mutex);
+    for (;;) {
+        while (slot->state != SLOT_BUSY && !service->is_stopping)
+            (void)pthread_cond_wait(&slot->wake, &service->mutex);
+        if (service->is_stopping)
+            break;
+        bool is_refresh = slot->is_refresh;
+        (void)pthread_mutex_unlock(&service->mutex);
+        run_call(slot);
+        if (is_refresh && slot->code == ERR_OK)
+            keep_data(slot);
+        (void)pthread_mutex_lock(&service->mutex);
+        slot->state = is_refresh ? SLOT_FREE : SLOT_DONE;
+        (void)pthread_cond_signal(&slot->done);
+    }
+    (void)pthread_mutex_unlock(&service->mutex);
+    return NULL;
+}
+
+static void init_slot(struct slot *slot, struct external_service *service)
+{
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&slot->wake, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    (void)pthread_cond_init(&slot->done, NULL);
+    strbuf_init(&slot->type, TYPE_BYTES_MAX);
+    strbuf_init(&slot->data, EXTERNAL_DATA_BYTES_MAX);
+    slot->service = service;
+    slot->random = (uint64_t)clock_wall_now().us ^ (uint64_t)(uintptr_t)slot << 20;
+}
+
+static bool start_threads(struct external_service *service)
+{
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0)
+        return false;
+    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    while (service->thread_count < EXTERNAL_SLOTS) {
+        struct slot *slot = &service->slots[service->thread_count];
+        if (pthread_create(&slot->thread, &attributes, slot_main, slot) != 0)
+            break;
+        service->thread_count++;
+    }
+    (void)pthread_attr_destroy(&attributes);
+    return service->thread_count == EXTERNAL_SLOTS;
+}
+
+struct external_service *external_service_new(const struct external_options *options,
+                                              struct redis_client *client,
+                                              struct circuit_breaker *breaker)
+{
+    struct external_service *service = calloc(1, sizeof *service);
+    if (!service)
+        return NULL;
+    service->options = *options;
+    service->client = client;
+    service->breaker = breaker;
+    (void)pthread_mutex_init(&service->mutex, NULL);
+    for (unsigned i = 0; i < EXTERNAL_SLOTS; i++)
+        init_slot(&service->slots[i], service);
+    if (!start_threads(service)) {
+        external_service_free(service);
+        return NULL;
+    }
+    return service;
+}
+
+void external_service_free(struct external_service *service)
+{
+    if (!service)
+        return;
+    (void)pthread_mutex_lock(&service->mutex);
+    service->is_stopping = true;
+    for (unsigned i = 0; i < EXTERNAL_SLOTS; i++)
+        (void)pthread_cond_signal(&service->slots[i].wake);
+    (void)pthread_mutex_unlock(&service->mutex);
+    for (unsigned i = 0; i < service->thread_count; i++)
+        (void)pthread_join(service->slots[i].thread, NULL);
+    for (unsigned i = 0; i < EXTERNAL_SLOTS; i++) {
+        struct slot *slot = &service->slots[i];
+        (void)pthread_cond_destroy(&slot->wake);
+        (void)pthread_cond_destroy(&slot->done);
+        strbuf_release(&slot->type);
+        strbuf_release(&slot->data);
+    }
+    (void)pthread_mutex_destroy(&service->mutex);
+    free(service);
+}
+
+/* With the lock held: a free slot gets to work for `type`. NULL: none is free. */
+static struct slot *start_call(struct external_service *service, struct slice type, bool is_refresh)
+{
+    for (unsigned i = 0; i < EXTERNAL_SLOTS; i++) {
+        struct slot *slot = &service->slots[i];
+        if (slot->state == SLOT_FREE) {
+            strbuf_reset(&slot->type);
+            strbuf_append_slice(&slot->type, type);
+            slot->is_refresh = is_refresh;
+            slot->state = SLOT_BUSY;
+            (void)pthread_cond_signal(&slot->wake);
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+enum err_code external_service_call(struct external_service *service, struct slice type,
+                                    struct strbuf *data, struct error *err)
+{
+    (void)pthread_mutex_lock(&service->mutex);
+    struct slot *slot = start_call(service, type, false);
+    while (slot && slot->state != SLOT_DONE)
+        (void)pthread_cond_wait(&slot->done, &service->mutex);
+    enum err_code code = slot ? slot->code : ERR_BULKHEAD_FULL;
+    if (!slot) {
+        err->retry_after_ms = service->options.timeout_ms;
+        code =
+            error_set(err, code, "%d calls of the external service are under way", EXTERNAL_SLOTS);
+    } else {
+        if (code == ERR_OK)
+            strbuf_append_slice(data, strbuf_slice(&slot->data));
+        else
+            *err = slot->err;
+        slot->state = SLOT_FREE;
+    }
+    (void)pthread_mutex_unlock(&service->mutex);
+    return code;
+}
+
+/* With the lock held. */
+static bool is_fetching(const struct external_service *service, struct slice type)
+{
+    for (unsigned i = 0; i < EXTERNAL_SLOTS; i++) {
+        const struct slot *slot = &service->slots[i];
+        if (slot->state == SLOT_BUSY && slice_equals(strbuf_slice(&slot->type), type))
+            return true;
+    }
+    return false;
+}
+
+void external_service_refresh(struct external_service *service, struct slice type)
+{
+    (void)pthread_mutex_lock(&service->mutex);
+    if (!is_fetching(service, type))
+        (void)start_call(service, type, true);
+    (void)pthread_mutex_unlock(&service->mutex);
+}
