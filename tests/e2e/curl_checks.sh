@@ -25,6 +25,7 @@ check() { # check NAME COMMAND...: one TAP line by the command's exit code
         echo "not ok $count - $name"
         echo "# status: ${status:-}; answer:"
         sed 's/^/# /' "$work/head" "$work/body" 2>/dev/null
+        echo
     fi
 }
 

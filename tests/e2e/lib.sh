@@ -39,7 +39,7 @@ check() { # check NAME COMMAND...
     else
         failures=$((failures + 1))
         echo "not ok $count - $name"
-        [ -s "$work/body" ] && head -c 600 "$work/body" | sed 's/^/# /'
+        [ -s "$work/body" ] && head -c 600 "$work/body" | sed 's/^/# /' && echo
         echo "# status ${status:-none}"
     fi
 }
