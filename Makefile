@@ -75,7 +75,7 @@ JOBS := $(shell nproc)
 
 all: $(WORKER) $(WWW) ## build the worker, build/release/analytics.fcgi
 
-tests: $(TESTS) $(TOOLS) $(WORKER) ## build the tests too
+tests: $(TESTS) $(TOOLS) $(WORKER) $(WWW) ## build the tests too
 
 $(WORKER): $(FCGI_OBJECTS) $(BUILD)/libanalytics.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS)

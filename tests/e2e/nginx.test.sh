@@ -11,13 +11,14 @@ master=$!
 port=$(free_port)
 base=http://127.0.0.1:$port
 mkdir -p "$work/nginx"
-sed -e "s|listen 8000|listen 127.0.0.1:$port|" -e "s|unix:[^ ;]*|unix:$socket|" \
-    -e "s|root [^;]*;|root $root/build/www;|" -e '/^user /d' "$root/conf/nginx.conf" >"$work/nginx/nginx.conf"
-nginx -p "$work/nginx" -c nginx.conf -g "daemon off; pid $work/nginx/pid; error_log $work/nginx/error.log;" 2>"$work/nginx/start.log" &
+sed -e "s|listen 8000|listen 127.0.0.1:$port|" -e "s|/run/analytics/worker.sock|$socket|" \
+    -e "s|/run/analytics|$work/nginx|" -e "s|/var/log/nginx|$work/nginx|" \
+    -e "s|/usr/local/libexec/analytics/www|$root/build/www|" "$root/conf/nginx.conf" >"$work/nginx/nginx.conf"
+nginx -p "$work/nginx" -c nginx.conf -g "daemon off; user $(id -un);" 2>"$work/nginx/start.log" &
 nginx=$!
 trap 'kill "$nginx" "$master" 2>/dev/null; wait "$nginx" "$master"; cleanup' EXIT
 if ! await 10 is_healthy; then
-    sed 's/^/# /' "$work/nginx/start.log" "$work/nginx/error.log" "$work/events.log"
+    sed 's/^/# /' "$work/nginx/start.log" "$work/nginx/"*.error.log "$work/events.log"
     check "the service answers through nginx" false
     finish
 fi
