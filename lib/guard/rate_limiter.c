@@ -44,7 +44,8 @@ void rate_subject_from_address(struct slice address, struct rate_subject *subjec
     struct in_addr v4;
     struct in6_addr v6;
     int len;
-    if (address.len < sizeof text && address.len > 0)
+    /* A text with a NUL in it is no address, whatever stands before that. */
+    if (address.len > 0 && address.len < sizeof text && !memchr(address.ptr, 0, address.len))
         memcpy(text, address.ptr, address.len);
     bool is_v4 = inet_pton(AF_INET, text, &v4) == 1;
     bool is_v6 = !is_v4 && inet_pton(AF_INET6, text, &v6) == 1;

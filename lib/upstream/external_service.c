@@ -114,6 +114,10 @@ static void run_call(struct slot *slot)
     error_init(&slot->err);
     strbuf_reset(&slot->data);
     slot->code = ERR_OK;
+    if (strbuf_failed(&slot->type)) {
+        slot->code = error_set(&slot->err, ERR_NO_MEMORY, "no memory for the call");
+        return;
+    }
     circuit_breaker_allow(slot->service->breaker, &permit);
     if (!permit.is_admitted) {
         slot->code = error_set(&slot->err, ERR_CIRCUIT_OPEN,
