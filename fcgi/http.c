@@ -49,10 +49,45 @@ void response_header(struct response *res, const char *name, const char *format,
     strbuf_append_slice(&res->headers, SLICE("\r\n"));
 }
 
+/* Without one, nginx sends a status line that lacks its last blank. */
+static const char *reason_of(int status)
+{
+    switch (status) {
+    case 200:
+        return "OK";
+    case 201:
+        return "Created";
+    case 304:
+        return "Not Modified";
+    case 307:
+        return "Temporary Redirect";
+    case 400:
+        return "Bad Request";
+    case 401:
+        return "Unauthorized";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 413:
+        return "Content Too Large";
+    case 422:
+        return "Unprocessable Content";
+    case 429:
+        return "Too Many Requests";
+    case 503:
+        return "Service Unavailable";
+    case 507:
+        return "Insufficient Storage";
+    default:
+        return "Internal Server Error";
+    }
+}
+
 void response_serialize(const struct response *res, struct slice request_id, bool is_head,
                         struct strbuf *out)
 {
-    strbuf_printf(out, "Status: %d\r\n", res->status);
+    strbuf_printf(out, "Status: %d %s\r\n", res->status, reason_of(res->status));
     if (res->has_body) {
         strbuf_printf(out, "Content-Type: %s\r\nContent-Length: %zu\r\n", res->content_type,
                       res->body.len);
