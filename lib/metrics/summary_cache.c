@@ -16,7 +16,7 @@
  *  16  i64  when it was made   24 i64 when it stops being true by itself (us, Redis TIME)
  *  32  u64  count   40 f64 average   48 f64 min   56 f64 max   64 f64 latest
  */
-enum { KEPT_VERSION = 1, KEPT_KIND = 'S', KEPT_BYTES = 72 };
+enum { KEPT_VERSION = 1, KEPT_KIND = 'S', KEPT_BYTES = 72, KEEP_EVERY_US = 100000 };
 
 struct kept_answer {
     uint64_t version;
@@ -183,21 +183,30 @@ static enum err_code compute(struct summary_cache *cache, struct slice type, enu
                              const struct question *question, struct mono_time deadline,
                              struct kept_answer *made, struct error *err)
 {
-    struct aggregate a;
-    int64_t span_us = periods[period].span_us;
-    enum err_code code = metric_store_aggregate_since(
-        cache->store, type, (struct wall_time){question->now_us - span_us}, deadline, &a, err);
-    if (code != ERR_OK)
-        return code;
     /* The data may be newer than the version read before them: then that version is
      * over, and what is kept under it is never taken for the truth. */
     *made = (struct kept_answer){
         .version = question->meta.version, .made_us = question->now_us, .end_us = INT64_MAX};
-    if (a.count > 0) {
+    if (period == PERIOD_ALL) {
+        made->summary = summary_of_all(&question->meta);
+        return ERR_OK;
+    }
+    struct aggregate a;
+    int64_t span_us = periods[period].span_us;
+    enum err_code code = metric_store_aggregate_since(
+        cache->store, type, (struct wall_time){question->now_us - span_us}, deadline, &a, err);
+    if (code == ERR_OK && a.count > 0) {
         made->summary = summarise(a.count, aggregate_average(&a), a.min, a.max, a.last.value);
         made->end_us = a.first.at.us + span_us + 1;
     }
-    return ERR_OK;
+    return code;
+}
+
+/* A type that is written and asked for all the time is not worth a write per question. */
+static bool is_worth_keeping(const struct question *question)
+{
+    int64_t age_us = question->now_us - question->kept.made_us;
+    return !question->has_kept || age_us < 0 || age_us >= KEEP_EVERY_US;
 }
 
 /* Exact: nothing was written since, and no sample has left the window since. A clock
@@ -224,17 +233,14 @@ static enum err_code answer_question(struct summary_cache *cache, struct slice t
                                       .external_ttl_us = question->external_ttl_us};
     if (!question->has_meta)
         return ERR_OK;
-    if (period == PERIOD_ALL) {
-        answer->summary = summary_of_all(&question->meta);
-        return ERR_OK;
-    }
     struct kept_answer made = question->kept;
     answer->is_hit = is_good(question, fresh_us);
     if (!answer->is_hit) {
         enum err_code code = compute(cache, type, period, question, deadline, &made, err);
         if (code != ERR_OK)
             return code;
-        keep(cache, type, period, &made);
+        if (is_worth_keeping(question))
+            keep(cache, type, period, &made);
     }
     answer->summary = made.summary;
     answer->age_us = question->now_us - made.made_us;

@@ -32,9 +32,9 @@ struct summary {
 
 struct summary_answer {
     struct summary summary;
-    bool is_hit;      /* kept, not computed for this call (PERIOD_ALL always is, from meta) */
-    int64_t age_us;   /* since it was computed */
-    int64_t valid_us; /* until it stops being true by itself; INT64_MAX: never; 0: it has */
+    bool is_hit;             /* kept, not computed for this call */
+    int64_t age_us;          /* since it was computed */
+    int64_t valid_us;        /* until it stops being true by itself; INT64_MAX: never; 0: it has */
     int64_t external_ttl_us; /* of the external data; meaningless when there is none */
 };
 
@@ -48,8 +48,8 @@ void summary_cache_free(struct summary_cache *cache);
  * The summary of `type` over `period`, as of an instant not before the call; or, with
  * `fresh_us` > 0, one that is no older than that. Appends what `ext:{type}` holds to
  * `external` (nothing when there is nothing). One round trip when cached or for
- * PERIOD_ALL; else those of metric_store_aggregate_since as well. That the answer is kept
- * is not waited for.
+ * PERIOD_ALL, from the totals in `meta`; else those of metric_store_aggregate_since as
+ * well. That the answer is kept is not waited for, and tried every 100 ms at most.
  */
 enum err_code summary_cache_get(struct summary_cache *cache, struct slice type, enum period period,
                                 int64_t fresh_us, struct mono_time deadline,
