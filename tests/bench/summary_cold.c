@@ -121,9 +121,10 @@ static void measure(struct summary_cache *cache, enum period period, const char 
         strbuf_release(&external);
     }
     qsort(times_us, (size_t)rounds, sizeof *times_us, compare_times);
+    int64_t median_us = times_us[rounds / 2], worst_us = times_us[rounds - 1];
     (void)printf("%-7s %-28s %10" PRIu64 " samples  median %9.3f ms  worst %9.3f ms\n",
-                 period_name(period).ptr, stage, answer.summary.count,
-                 (double)times_us[rounds / 2] / 1000.0, (double)times_us[rounds - 1] / 1000.0);
+                 period_name(period).ptr, stage, answer.summary.count, (double)median_us / 1000.0,
+                 (double)worst_us / 1000.0);
 }
 
 int main(int argc, char **argv)
