@@ -282,7 +282,7 @@ static void assert_nothing_changes(const char *type, int64_t at_us,
 static void types_beyond_the_limit_are_refused(void **state)
 {
     (void)state;
-    char name[16];
+    char name[16], out[64];
     static char names[TYPES_MAX][16];
     for (int i = 0; i < TYPES_MAX; i++) {
         (void)snprintf(names[i], sizeof names[i], "t%d", i);
@@ -292,6 +292,9 @@ static void types_beyond_the_limit_are_refused(void **state)
     assert_nothing_changes(name, 0, &no_limit, ERR_LIMIT_REACHED);
     assert_nothing_changes(name, 0, &three_a_minute, ERR_LIMIT_REACHED);
     post(names[0], 1, 1.0);
+    /* Known by its name, also when its totals were lost. */
+    assert_true(command(out, sizeof out, "DEL ra:meta:{t1}"));
+    post(names[1], 1, 1.0);
 }
 
 static void buckets_beyond_the_limit_are_refused(void **state)
