@@ -1,0 +1,510 @@
+/* circuit_breaker against a real server: one machine for many processes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "circuit_breaker.h"
+#include "test_redis.h"
+
+enum { THRESHOLD = 3, RESET_MS = 300, LEASE_MS = 200 };
+
+static struct test_redis server;
+static struct redis_client *client;
+
+static int start_server(void **state)
+{
+    (void)state;
+    test_redis_start(&server, NULL);
+    client = test_redis_client(&server);
+    return 0;
+}
+
+static int stop_server(void **state)
+{
+    (void)state;
+    redis_client_free(client);
+    test_redis_stop(&server);
+    return 0;
+}
+
+static struct circuit_breaker *breaker_on(struct redis_client *any_client, const char *name,
+                                          uint32_t threshold)
+{
+    const struct breaker_options options = {.name = name,
+                                            .failure_threshold = threshold,
+                                            .reset_timeout_ms = RESET_MS,
+                                            .probe_lease_ms = LEASE_MS};
+    struct circuit_breaker *breaker = circuit_breaker_new(any_client, &options);
+    assert_non_null(breaker);
+    return breaker;
+}
+
+static struct circuit_breaker *new_breaker(const char *name)
+{
+    return breaker_on(client, name, THRESHOLD);
+}
+
+static struct breaker_permit ask(struct circuit_breaker *breaker)
+{
+    struct breaker_permit permit;
+    circuit_breaker_allow(breaker, &permit);
+    return permit;
+}
+
+/* Ask as a process that remembers nothing: always a call to Redis. */
+static struct breaker_permit ask_afresh(const char *name)
+{
+    struct circuit_breaker *breaker = new_breaker(name);
+    struct breaker_permit permit = ask(breaker);
+    circuit_breaker_free(breaker);
+    return permit;
+}
+
+static struct breaker_status status_of(struct circuit_breaker *breaker)
+{
+    struct breaker_status status;
+    circuit_breaker_status(breaker, &status);
+    return status;
+}
+
+static void fail_calls(struct circuit_breaker *breaker, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct breaker_permit permit = ask(breaker);
+        assert_true(permit.is_admitted);
+        circuit_breaker_record(breaker, &permit, BREAKER_FAILURE);
+    }
+}
+
+/* Ask until a probe is given out. */
+static struct breaker_permit await_probe(const char *name)
+{
+    struct mono_time end = mono_after_ms(clock_mono_now(), 5000);
+    struct breaker_permit permit = ask_afresh(name);
+    while (!permit.is_probe && mono_is_before(clock_mono_now(), end)) {
+        assert_false(permit.is_admitted);
+        (void)poll(NULL, 0, 2);
+        permit = ask_afresh(name);
+    }
+    assert_true(permit.is_probe && permit.is_admitted && permit.is_shared);
+    return permit;
+}
+
+static void stored_fields(const char *name, char *out, size_t out_bytes)
+{
+    char command[128];
+    (void)snprintf(command, sizeof command, "HGETALL ra:cb:{%s}", name);
+    assert_true(test_redis_command(&server, out, out_bytes, command));
+}
+
+static void consecutive_failures_open_and_a_success_starts_anew(void **state)
+{
+    (void)state;
+    struct circuit_breaker *breaker = new_breaker("consecutive");
+    struct circuit_breaker *other = new_breaker("consecutive");
+    struct breaker_status status = status_of(breaker);
+    assert_int_equal(status.state, BREAKER_CLOSED);
+    assert_true(status.is_shared);
+    for (uint64_t i = 1; i <= 4; i++) {
+        fail_calls(breaker, 1);
+        fail_calls(other, 1);
+        assert_int_equal(status_of(breaker).failure_count, 2);
+        struct breaker_permit permit = ask(other);
+        circuit_breaker_record(other, &permit, BREAKER_SUCCESS);
+        status = status_of(breaker);
+        assert_int_equal(status.failure_count, 0);
+        assert_int_equal(status.success_count, i);
+    }
+    int64_t generation = status.generation;
+    fail_calls(breaker, 2);
+    assert_int_equal(status_of(other).state, BREAKER_CLOSED);
+    fail_calls(other, 1);
+    status = status_of(breaker);
+    assert_int_equal(status.state, BREAKER_OPEN);
+    assert_int_equal(status.generation, generation + 1);
+    assert_int_equal(status.failure_count, THRESHOLD);
+    assert_int_equal(status.probe_at_us - status.opened_at_us, RESET_MS * 1000);
+    struct breaker_permit refused = ask(breaker);
+    assert_false(refused.is_admitted);
+    assert_in_range(refused.retry_after_us, 1, RESET_MS * 1000);
+    circuit_breaker_free(breaker);
+    circuit_breaker_free(other);
+}
+
+static void open_stays_open_until_somebody_asks(void **state)
+{
+    (void)state;
+    struct circuit_breaker *breaker = new_breaker("due");
+    fail_calls(breaker, THRESHOLD);
+    assert_false(status_of(breaker).is_probe_due);
+    struct mono_time end = mono_after_ms(clock_mono_now(), 5000);
+    while (!status_of(breaker).is_probe_due && mono_is_before(clock_mono_now(), end))
+        (void)poll(NULL, 0, 5);
+    struct breaker_status status = status_of(breaker);
+    assert_true(status.is_probe_due);
+    assert_int_equal(status.state, BREAKER_OPEN);
+    struct breaker_permit probe = await_probe("due");
+    status = status_of(breaker);
+    assert_int_equal(status.state, BREAKER_HALF_OPEN);
+    assert_int_equal(status.opened_at_us, 0);
+    assert_int_equal(status.probe_at_us, 0);
+    assert_false(status.is_probe_due);
+    circuit_breaker_record(breaker, &probe, BREAKER_SUCCESS);
+    status = status_of(breaker);
+    assert_int_equal(status.state, BREAKER_CLOSED);
+    assert_int_equal(status.failure_count, 0);
+    assert_int_equal(status.success_count, 0);
+    assert_true(ask(breaker).is_admitted);
+    circuit_breaker_free(breaker);
+}
+
+static void a_failed_probe_opens_for_another_timeout(void **state)
+{
+    (void)state;
+    struct circuit_breaker *breaker = new_breaker("reopen");
+    fail_calls(breaker, THRESHOLD);
+    struct breaker_permit probe = await_probe("reopen");
+    circuit_breaker_record(breaker, &probe, BREAKER_FAILURE);
+    struct breaker_status status = status_of(breaker);
+    assert_int_equal(status.state, BREAKER_OPEN);
+    assert_int_equal(status.failure_count, THRESHOLD + 1);
+    assert_int_equal(status.generation, probe.generation + 1);
+    assert_in_range(ask(breaker).retry_after_us, RESET_MS * 1000 / 2, RESET_MS * 1000);
+    circuit_breaker_free(breaker);
+}
+
+static void a_neutral_end_hands_the_probe_to_the_next_at_once(void **state)
+{
+    (void)state;
+    struct circuit_breaker *breaker = new_breaker("neutral");
+    fail_calls(breaker, THRESHOLD);
+    struct breaker_permit probe = await_probe("neutral");
+    assert_false(ask(breaker).is_admitted);
+    circuit_breaker_record(breaker, &probe, BREAKER_NEUTRAL);
+    struct breaker_permit next = ask(breaker);
+    assert_true(next.is_probe);
+    assert_int_equal(next.generation, probe.generation);
+    circuit_breaker_record(breaker, &probe, BREAKER_SUCCESS);
+    assert_int_equal(status_of(breaker).state, BREAKER_HALF_OPEN);
+    circuit_breaker_record(breaker, &next, BREAKER_SUCCESS);
+    assert_int_equal(status_of(breaker).state, BREAKER_CLOSED);
+    circuit_breaker_free(breaker);
+}
+
+static void the_third_lapsed_lease_in_a_row_opens(void **state)
+{
+    (void)state;
+    struct circuit_breaker *breaker = new_breaker("lapses");
+    fail_calls(breaker, THRESHOLD);
+    struct breaker_permit first = await_probe("lapses");
+    struct breaker_permit second = await_probe("lapses");
+    struct breaker_permit third = await_probe("lapses");
+    assert_int_equal(first.generation, third.generation);
+    circuit_breaker_record(breaker, &first, BREAKER_SUCCESS);
+    circuit_breaker_record(breaker, &second, BREAKER_SUCCESS);
+    assert_int_equal(status_of(breaker).state, BREAKER_HALF_OPEN);
+    struct breaker_permit fourth = await_probe("lapses");
+    assert_int_equal(fourth.generation, third.generation + 2);
+    circuit_breaker_free(breaker);
+}
+
+static void a_late_result_changes_nothing(void **state)
+{
+    (void)state;
+    struct circuit_breaker *breaker = new_breaker("late");
+    struct breaker_permit old = ask(breaker);
+    fail_calls(breaker, THRESHOLD);
+    circuit_breaker_record(breaker, &old, BREAKER_SUCCESS);
+    assert_int_equal(status_of(breaker).state, BREAKER_OPEN);
+    struct breaker_permit probe = await_probe("late");
+    circuit_breaker_record(breaker, &old, BREAKER_SUCCESS);
+    assert_int_equal(status_of(breaker).state, BREAKER_HALF_OPEN);
+    circuit_breaker_record(breaker, &probe, BREAKER_SUCCESS);
+    for (int i = 0; i < THRESHOLD; i++)
+        circuit_breaker_record(breaker, &old, BREAKER_FAILURE);
+    circuit_breaker_record(breaker, &probe, BREAKER_FAILURE);
+    struct breaker_status status = status_of(breaker);
+    assert_int_equal(status.state, BREAKER_CLOSED);
+    assert_int_equal(status.failure_count, 0);
+    circuit_breaker_free(breaker);
+}
+
+static void a_lost_key_brings_no_generation_back(void **state)
+{
+    (void)state;
+    char answer[64];
+    struct circuit_breaker *breaker = new_breaker("lost");
+    struct breaker_permit old = ask(breaker);
+    assert_true(test_redis_command(&server, answer, sizeof answer, "DEL ra:cb:{lost}"));
+    circuit_breaker_record(breaker, &old, BREAKER_FAILURE);
+    struct breaker_permit permit = ask(breaker);
+    assert_true(permit.is_admitted);
+    assert_true(permit.generation > old.generation);
+    circuit_breaker_record(breaker, &old, BREAKER_FAILURE);
+    assert_int_equal(status_of(breaker).failure_count, 0);
+    circuit_breaker_free(breaker);
+}
+
+enum { ASKERS = 400, PROCESS_LIKE = 8 };
+static pthread_barrier_t start_line;
+static atomic_int probes;
+
+static void *ask_once(void *argument)
+{
+    (void)pthread_barrier_wait(&start_line);
+    struct breaker_permit permit = ask(argument);
+    if (permit.is_admitted)
+        atomic_fetch_add(&probes, permit.is_probe ? 1 : 1000);
+    return NULL;
+}
+
+static void four_hundred_ask_and_one_probes(void **state)
+{
+    (void)state;
+    struct redis_client *clients[PROCESS_LIKE];
+    struct circuit_breaker *breakers[PROCESS_LIKE];
+    pthread_t threads[ASKERS];
+    for (int i = 0; i < PROCESS_LIKE; i++) {
+        clients[i] = test_redis_client(&server);
+        breakers[i] = breaker_on(clients[i], "stampede", THRESHOLD);
+    }
+    fail_calls(breakers[0], THRESHOLD);
+    while (!status_of(breakers[0]).is_probe_due)
+        (void)poll(NULL, 0, 5);
+    pthread_attr_t attributes;
+    assert_int_equal(pthread_attr_init(&attributes), 0);
+    assert_int_equal(pthread_attr_setstacksize(&attributes, 256 * 1024), 0);
+    assert_int_equal(pthread_barrier_init(&start_line, NULL, ASKERS), 0);
+    for (int i = 0; i < ASKERS; i++)
+        assert_int_equal(
+            pthread_create(&threads[i], &attributes, ask_once, breakers[i % PROCESS_LIKE]), 0);
+    for (int i = 0; i < ASKERS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(atomic_load(&probes), 1);
+    (void)pthread_barrier_destroy(&start_line);
+    (void)pthread_attr_destroy(&attributes);
+    for (int i = 0; i < PROCESS_LIKE; i++) {
+        circuit_breaker_free(breakers[i]);
+        redis_client_free(clients[i]);
+    }
+}
+
+/* Fork while no thread but this one runs; both get a client of their own. */
+static pid_t fork_with_clients(void)
+{
+    redis_client_free(client);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    client = test_redis_client(&server);
+    return pid;
+}
+
+/* A process that takes the probe, says so and then does nothing more. */
+static pid_t start_prober(const char *name)
+{
+    int said[2];
+    char word = 0;
+    assert_int_equal(pipe(said), 0);
+    pid_t pid = fork_with_clients();
+    if (pid == 0) {
+        struct circuit_breaker *breaker = new_breaker(name);
+        while (!ask(breaker).is_probe)
+            (void)poll(NULL, 0, 1);
+        (void)!write(said[1], "p", 1);
+        for (;;)
+            (void)pause();
+    }
+    (void)close(said[1]);
+    assert_int_equal(read(said[0], &word, 1), 1);
+    (void)close(said[0]);
+    return pid;
+}
+
+static void a_killed_prober_is_replaced_within_its_lease_under_traffic(void **state)
+{
+    (void)state;
+    char before[1024], after[1024];
+    struct circuit_breaker *breaker = new_breaker("killed");
+    fail_calls(breaker, THRESHOLD);
+    circuit_breaker_free(breaker);
+    pid_t pid = start_prober("killed");
+    struct mono_time given_out = clock_mono_now();
+    breaker = new_breaker("killed");
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    stored_fields("killed", before, sizeof before);
+    int refused = 0;
+    struct breaker_permit permit = ask_afresh("killed");
+    while (!permit.is_admitted) {
+        /* A refusal writes nothing, so it extends nothing. */
+        stored_fields("killed", after, sizeof after);
+        assert_string_equal(before, after);
+        refused++;
+        permit = ask_afresh("killed");
+        assert_true(mono_us_between(given_out, clock_mono_now()) < 5000000);
+    }
+    assert_true(permit.is_probe);
+    assert_true(refused > 10);
+    assert_true(mono_us_between(given_out, clock_mono_now()) < (LEASE_MS + 150) * 1000);
+    circuit_breaker_record(breaker, &permit, BREAKER_SUCCESS);
+    assert_int_equal(status_of(breaker).state, BREAKER_CLOSED);
+    circuit_breaker_free(breaker);
+}
+
+static void the_threshold_is_exact_across_processes(void **state)
+{
+    (void)state;
+    enum { PROCESSES = 4, FAILURES_EACH = 50 };
+    pid_t pids[PROCESSES];
+    for (int i = 0; i < PROCESSES; i++) {
+        pids[i] = fork_with_clients();
+        if (pids[i] == 0) {
+            fail_calls(breaker_on(client, "exact", PROCESSES * FAILURES_EACH + 1), FAILURES_EACH);
+            _exit(0);
+        }
+    }
+    for (int i = 0; i < PROCESSES; i++) {
+        int exit_code;
+        assert_int_equal(waitpid(pids[i], &exit_code, 0), pids[i]);
+        assert_int_equal(exit_code, 0);
+    }
+    struct circuit_breaker *breaker = breaker_on(client, "exact", PROCESSES * FAILURES_EACH + 1);
+    struct breaker_status status = status_of(breaker);
+    assert_int_equal(status.state, BREAKER_CLOSED);
+    assert_int_equal(status.failure_count, PROCESSES * FAILURES_EACH);
+    fail_calls(breaker, 1);
+    assert_int_equal(status_of(breaker).state, BREAKER_OPEN);
+    circuit_breaker_free(breaker);
+}
+
+static void a_refusal_stands_unasked_for_a_second_at_most(void **state)
+{
+    (void)state;
+    char answer[64];
+    const struct breaker_options options = {.name = "known",
+                                            .failure_threshold = 1,
+                                            .reset_timeout_ms = 60000,
+                                            .probe_lease_ms = LEASE_MS};
+    struct circuit_breaker *breaker = circuit_breaker_new(client, &options);
+    fail_calls(breaker, 1);
+    struct mono_time first = clock_mono_now();
+    assert_in_range(ask(breaker).retry_after_us, 59000000, 60000000);
+    assert_true(test_redis_command(&server, answer, sizeof answer, "DEL ra:cb:{known}"));
+    struct breaker_permit permit = ask(breaker);
+    assert_false(permit.is_admitted);
+    assert_true(permit.is_shared);
+    while (!ask(breaker).is_admitted)
+        assert_true(mono_us_between(first, clock_mono_now()) < 1100000);
+    circuit_breaker_free(breaker);
+}
+
+static void a_shortened_timeout_holds_for_an_open_breaker(void **state)
+{
+    (void)state;
+    const struct breaker_options slow = {.name = "shortened",
+                                         .failure_threshold = 1,
+                                         .reset_timeout_ms = 3600000,
+                                         .probe_lease_ms = LEASE_MS};
+    struct circuit_breaker *breaker = circuit_breaker_new(client, &slow);
+    fail_calls(breaker, 1);
+    circuit_breaker_free(breaker);
+    struct mono_time start = clock_mono_now();
+    struct breaker_permit refused = ask_afresh("shortened");
+    assert_in_range(refused.retry_after_us, 1, RESET_MS * 1000);
+    (void)await_probe("shortened");
+    assert_true(mono_us_between(start, clock_mono_now()) < (RESET_MS + 300) * 1000);
+}
+
+static void without_redis_the_local_machine_goes_on_and_redis_wins_later(void **state)
+{
+    (void)state;
+    struct circuit_breaker *breaker = new_breaker("away");
+    fail_calls(breaker, 1);
+    struct breaker_permit shared = ask(breaker);
+    test_redis_kill(&server);
+    assert_true(test_redis_await_connected(client, false, 5000));
+    circuit_breaker_record(breaker, &shared, BREAKER_FAILURE);
+    struct breaker_permit local = ask(breaker);
+    assert_true(local.is_admitted);
+    assert_false(local.is_shared);
+    struct breaker_status status = status_of(breaker);
+    assert_false(status.is_shared);
+    assert_int_equal(status.failure_count, 2);
+    circuit_breaker_record(breaker, &local, BREAKER_FAILURE);
+    status = status_of(breaker);
+    assert_int_equal(status.state, BREAKER_OPEN);
+    assert_int_equal(status.probe_at_us - status.opened_at_us, RESET_MS * 1000);
+    assert_false(ask(breaker).is_admitted);
+
+    struct mono_time end = mono_after_ms(clock_mono_now(), 5000);
+    local = ask(breaker);
+    while (!local.is_admitted && mono_is_before(clock_mono_now(), end))
+        local = ask(breaker);
+    assert_true(local.is_probe && !local.is_shared);
+    circuit_breaker_record(breaker, &local, BREAKER_FAILURE);
+    assert_int_equal(status_of(breaker).state, BREAKER_OPEN);
+
+    test_redis_restart(&server);
+    assert_true(test_redis_await_connected(client, true, 10000));
+    status = status_of(breaker);
+    assert_true(status.is_shared);
+    assert_int_equal(status.state, BREAKER_CLOSED);
+    assert_int_equal(status.failure_count, 1);
+    assert_true(ask(breaker).is_shared);
+    circuit_breaker_free(breaker);
+}
+
+static void an_open_breaker_stays_open_without_redis(void **state)
+{
+    (void)state;
+    struct circuit_breaker *breaker = new_breaker("open-away");
+    struct circuit_breaker *witness = new_breaker("open-away");
+    fail_calls(breaker, THRESHOLD);
+    assert_int_equal(status_of(witness).state, BREAKER_OPEN);
+    test_redis_kill(&server);
+    assert_true(test_redis_await_connected(client, false, 5000));
+    struct breaker_permit permit = ask(witness);
+    assert_false(permit.is_admitted);
+    assert_in_range(permit.retry_after_us, 1, RESET_MS * 1000);
+    assert_int_equal(status_of(witness).state, BREAKER_OPEN);
+    test_redis_restart(&server);
+    assert_true(test_redis_await_connected(client, true, 10000));
+    circuit_breaker_free(breaker);
+    circuit_breaker_free(witness);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(consecutive_failures_open_and_a_success_starts_anew),
+        cmocka_unit_test(open_stays_open_until_somebody_asks),
+        cmocka_unit_test(a_failed_probe_opens_for_another_timeout),
+        cmocka_unit_test(a_neutral_end_hands_the_probe_to_the_next_at_once),
+        cmocka_unit_test(the_third_lapsed_lease_in_a_row_opens),
+        cmocka_unit_test(a_late_result_changes_nothing),
+        cmocka_unit_test(a_lost_key_brings_no_generation_back),
+        cmocka_unit_test(four_hundred_ask_and_one_probes),
+        cmocka_unit_test(a_killed_prober_is_replaced_within_its_lease_under_traffic),
+        cmocka_unit_test(the_threshold_is_exact_across_processes),
+        cmocka_unit_test(a_refusal_stands_unasked_for_a_second_at_most),
+        cmocka_unit_test(a_shortened_timeout_holds_for_an_open_breaker),
+        cmocka_unit_test(without_redis_the_local_machine_goes_on_and_redis_wins_later),
+        cmocka_unit_test(an_open_breaker_stays_open_without_redis),
+    };
+    return cmocka_run_group_tests(tests, start_server, stop_server);
+}
