@@ -6,7 +6,7 @@
 #include "redis_keys.h"
 #include "sample.h"
 
-enum { LOOKUP_MAX = 256, NAMES_BYTES_MAX = 64 << 20 };
+enum { LOOKUP_MAX = 128 /* below REDIS_EVAL_ARGS_MAX */, NAMES_BYTES_MAX = 64 << 20 };
 
 /* One MGET of metas. */
 struct lookup {
@@ -107,7 +107,7 @@ static enum err_code scan(struct type_directory *types, struct redis_client *cli
         if (!mono_is_before(clock_mono_now(), deadline))
             return error_set(err, ERR_STORE_UNAVAILABLE, "The store could not answer in time");
         const struct slice argv[] = {SLICE("SSCAN"), redis_key_slice(&key),
-                                     slice_from_string(cursor), SLICE("COUNT"), SLICE("256")};
+                                     slice_from_string(cursor), SLICE("COUNT"), SLICE("128")};
         struct redisReply *reply;
         enum err_code code = redis_client_call(client, REDIS_LANE_READ, argv,
                                                sizeof argv / sizeof *argv, &reply, err);
