@@ -35,7 +35,7 @@ static int help(struct strbuf *text)
 }
 
 /* The file that this program was started from; on a reload whatever lies there then. */
-static char *own_path(void)
+static const char *own_path(void)
 {
     static char path[4096];
     ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);

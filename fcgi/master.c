@@ -42,7 +42,7 @@ struct child {
 
 struct master {
     const struct config *config;
-    char *program;
+    const char *program;
     pid_t pid;
     int signals;
     struct child *children; /* config->workers of them */
@@ -195,8 +195,7 @@ static void take_over(const struct master *m)
         len += (size_t)snprintf(list + len, 12, "%ld,", (long)m->old_workers[i]);
     LOG_EVENT(LOG_INFO, "reloading", LOG_TEXT("program", m->program));
     (void)setenv(old_workers_variable, list, 1);
-    char *const argv[] = {m->program, NULL};
-    (void)execv(m->program, argv);
+    (void)execl(m->program, m->program, (char *)NULL);
     LOG_EVENT(LOG_ERROR, "reload_failed", LOG_TEXT("program", m->program), LOG_INT("errno", errno));
     (void)unsetenv(old_workers_variable);
 }
@@ -239,9 +238,7 @@ static void begin_reload(struct master *m)
     pid_t pid = fork();
     if (pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        char option[] = "--check-config";
-        char *const argv[] = {m->program, option, NULL};
-        (void)execv(m->program, argv);
+        (void)execl(m->program, m->program, "--check-config", (char *)NULL);
         _exit(127);
     }
     if (pid < 0)
@@ -394,7 +391,7 @@ static bool take_listening_socket(void)
     return flags >= 0 && fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
-int master_run(const struct config *config, char *program)
+int master_run(const struct config *config, const char *program)
 {
     static struct master m;
     m = (struct master){.config = config, .program = program, .pid = getpid()};

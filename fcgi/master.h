@@ -21,6 +21,6 @@
 #include "config.h"
 
 /* `program` is the path to exec on reload. Returns the exit code; also in workers. */
-int master_run(const struct config *config, char *program);
+int master_run(const struct config *config, const char *program);
 
 #endif

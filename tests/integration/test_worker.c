@@ -109,36 +109,6 @@ static int service_await_exit(struct service *s, int limit_ms, struct rusage *us
     return -1;
 }
 
-static void service_release(struct service *s)
-{
-    struct rusage usage;
-    if (s->master > 0) {
-        (void)kill(s->master, SIGTERM);
-        if (service_await_exit(s, 12000, &usage) < 0) {
-            (void)kill(s->master, SIGKILL);
-            (void)waitpid(s->master, NULL, 0);
-        }
-    }
-    (void)unlink(s->socket_path);
-    (void)unlink(s->log_path);
-    (void)rmdir(s->folder);
-}
-
-static size_t service_workers(const struct service *s, pid_t *pids)
-{
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)s->master,
-                   (long)s->master);
-    FILE *file = fopen(path, "r");
-    size_t count = 0;
-    long pid;
-    while (file && count < WORKERS_MAX && fscanf(file, "%ld", &pid) == 1)
-        pids[count++] = (pid_t)pid;
-    if (file)
-        (void)fclose(file);
-    return count;
-}
-
 static size_t service_count_in_log(const struct service *s, const char *text)
 {
     static char log[1 << 20];
@@ -150,6 +120,46 @@ static size_t service_count_in_log(const struct service *s, const char *text)
     size_t count = 0;
     for (const char *at = log; (at = strstr(at, text)); at++)
         count++;
+    return count;
+}
+
+/* False when one of its processes had something to say to a sanitizer. */
+static bool service_release(struct service *s)
+{
+    struct rusage usage;
+    if (s->master > 0) {
+        (void)kill(s->master, SIGTERM);
+        if (service_await_exit(s, 12000, &usage) < 0) {
+            (void)kill(s->master, SIGKILL);
+            (void)waitpid(s->master, NULL, 0);
+        }
+    }
+    if (service_count_in_log(s, "Sanitizer") > 0) {
+        (void)fprintf(stderr, "see %s\n", s->log_path);
+        return false;
+    }
+    (void)unlink(s->socket_path);
+    (void)unlink(s->log_path);
+    (void)rmdir(s->folder);
+    return true;
+}
+
+static size_t service_workers(const struct service *s, pid_t *pids)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)s->master,
+                   (long)s->master);
+    char list[256] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t len = read(fd, list, sizeof list - 1);
+        list[len > 0 ? len : 0] = '\0';
+        (void)close(fd);
+    }
+    size_t count = 0;
+    char *at = list, *end;
+    for (long pid; count < WORKERS_MAX && (pid = strtol(at, &end, 10)) > 0; at = end)
+        pids[count++] = (pid_t)pid;
     return count;
 }
 
@@ -214,8 +224,7 @@ static int fresh(void **state)
 static int done(void **state)
 {
     (void)state;
-    service_release(&service);
-    return 0;
+    return service_release(&service) ? 0 : -1;
 }
 
 static void fd_0_must_be_a_listening_socket(void **state)

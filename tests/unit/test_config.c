@@ -183,8 +183,10 @@ static void env_example_and_the_table_say_the_same(void **state)
         if (line[0] != '#' || line[1] == ' ' || !equals)
             continue;
         const struct config_row *row = find_row(line + 1, (size_t)(equals - line - 1));
-        if (!row)
+        if (!row) {
             fail_msg(".env.example has %s", line);
+            break;
+        }
         line[strcspn(line, "\n")] = '\0';
         assert_string_equal(equals + 1, row->default_text);
         found++;
