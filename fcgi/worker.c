@@ -23,7 +23,8 @@ enum {
     /* The web server has the whole request before it connects: a peer that is silent
      * for so long is broken. */
     PEER_TIMEOUT_SECONDS = 3,
-    PAUSE_MS = 50
+    PAUSE_MS = 50,
+    LEAVE_SECONDS = 10 /* for what was accepted; by then the web server has given up */
 };
 
 struct worker {
@@ -180,8 +181,15 @@ static int serve_with_threads(struct worker *worker, struct server_thread *threa
     }
     atomic_store(&worker->is_stopping, 1);
     (void)eventfd_write(worker->stop_event, 1);
+    struct timespec latest;
+    (void)clock_gettime(CLOCK_REALTIME, &latest);
+    latest.tv_sec += LEAVE_SECONDS;
     for (size_t i = 0; i < started; i++) {
-        (void)pthread_join(threads[i].handle, NULL);
+        /* The master would end us, but it may be gone. */
+        if (pthread_timedjoin_np(threads[i].handle, NULL, &latest) != 0) {
+            LOG_EVENT(LOG_ERROR, "stop_overdue", LOG_INT("thread", (int64_t)i));
+            _exit(EXIT_FAILURE);
+        }
         adapter_release(&threads[i].adapter);
         (void)close(threads[i].epoll);
     }

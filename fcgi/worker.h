@@ -28,9 +28,9 @@ struct worker_slot {
 };
 
 /*
- * Serve until SIGTERM, SIGINT or SIGUSR1, then finish and return the exit code of the
- * process. Every signal is blocked by the caller and stays so. `is_first` says that this
- * worker speaks for all where one line in the log will do.
+ * Serve until SIGTERM, SIGINT or SIGUSR1, then finish, in 10 s at most, and return the
+ * exit code of the process. Every signal is blocked by the caller and stays so. `is_first` says
+ * that this worker speaks for all where one line in the log will do.
  */
 int worker_run(const struct config *config, struct worker_slot *slot, bool is_first);
 

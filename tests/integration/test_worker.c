@@ -176,38 +176,43 @@ static size_t service_workers(const struct service *s, pid_t *pids)
 
 enum { LOAD_THREADS = 6 };
 
-struct load {
+static struct load {
     const struct service *service;
+    bool is_running;
     pthread_t threads[LOAD_THREADS];
     _Atomic int is_over;
     _Atomic size_t answered, failed;
-};
+} load;
 
 static void *ask_until_over(void *context)
 {
-    struct load *load = context;
-    while (!load->is_over) {
-        if (fcgi_get_status(load->service->socket_path, "/livez") == 200)
-            atomic_fetch_add(&load->answered, 1);
+    (void)context;
+    while (!load.is_over) {
+        if (fcgi_get_status(load.service->socket_path, "/livez") == 200)
+            atomic_fetch_add(&load.answered, 1);
         else
-            atomic_fetch_add(&load->failed, 1);
+            atomic_fetch_add(&load.failed, 1);
     }
     return NULL;
 }
 
-static void load_start(struct load *load, const struct service *service)
+static void load_start(const struct service *service)
 {
-    memset(load, 0, sizeof *load);
-    load->service = service;
+    memset(&load, 0, sizeof load);
+    load.is_running = true;
+    load.service = service;
     for (size_t i = 0; i < LOAD_THREADS; i++)
-        assert_int_equal(pthread_create(&load->threads[i], NULL, ask_until_over, load), 0);
+        assert_int_equal(pthread_create(&load.threads[i], NULL, ask_until_over, NULL), 0);
 }
 
-static void load_end(struct load *load)
+static void load_end(void)
 {
-    load->is_over = 1;
+    if (!load.is_running)
+        return;
+    load.is_running = false;
+    load.is_over = 1;
     for (size_t i = 0; i < LOAD_THREADS; i++)
-        (void)pthread_join(load->threads[i], NULL);
+        (void)pthread_join(load.threads[i], NULL);
 }
 
 /* --- Tests ----------------------------------------------------------------------- */
@@ -224,6 +229,7 @@ static int fresh(void **state)
 static int done(void **state)
 {
     (void)state;
+    load_end();
     return service_release(&service) ? 0 : -1;
 }
 
@@ -240,8 +246,7 @@ static void a_killed_worker_costs_what_was_in_flight_and_is_replaced(void **stat
 {
     (void)state;
     service_start_default(&service, NULL);
-    struct load load;
-    load_start(&load, &service);
+    load_start(&service);
     AWAIT(load.answered > 100);
     pid_t before[WORKERS_MAX], after[WORKERS_MAX];
     AWAIT(service_workers(&service, before) == 2);
@@ -249,7 +254,7 @@ static void a_killed_worker_costs_what_was_in_flight_and_is_replaced(void **stat
     AWAIT(service_workers(&service, after) == 2 && after[0] != before[0] && after[1] != before[0]);
     size_t answered = load.answered;
     AWAIT(load.answered > answered + 100);
-    load_end(&load);
+    load_end();
     assert_true(load.failed <= 4); /* it had four threads */
     assert_int_equal(service_count_in_log(&service, "worker_died"), 1);
 }
@@ -348,8 +353,7 @@ static void sighup_under_load_replaces_all_workers_and_loses_nothing(void **stat
 {
     (void)state;
     service_start_default(&service, NULL);
-    struct load load;
-    load_start(&load, &service);
+    load_start(&service);
     for (int i = 0; i < 2; i++) {
         size_t answered = load.answered;
         AWAIT(load.answered > answered + 100);
@@ -358,7 +362,7 @@ static void sighup_under_load_replaces_all_workers_and_loses_nothing(void **stat
         assert_int_equal(kill(service.master, SIGHUP), 0);
         await_new_workers(before);
     }
-    load_end(&load);
+    load_end();
     assert_int_equal(load.failed, 0);
     struct rusage usage;
     assert_int_equal(kill(service.master, SIGTERM), 0);
