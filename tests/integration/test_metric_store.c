@@ -381,7 +381,7 @@ static uint64_t version_of(const char *type)
     struct redis_key key;
     struct redisReply *reply;
     struct slice packed;
-    struct meta meta;
+    struct meta meta = {0};
     redis_key_meta(&key, SLICE("ra:"), slice_from_string(type));
     const struct slice argv[] = {SLICE("GET"), redis_key_slice(&key)};
     assert_int_equal(redis_client_call(client, REDIS_LANE_WRITE, argv, 2, &reply, NULL), ERR_OK);
