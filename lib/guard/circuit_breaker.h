@@ -39,7 +39,7 @@ struct breaker_options {
 struct breaker_permit {
     bool is_admitted;
     bool is_probe;
-    bool is_shared;       /* decided by Redis, not by this process alone */
+    bool is_shared; /* decided by Redis, not by this process alone */
     int64_t generation;
     uint64_t token;         /* of a probe */
     int64_t retry_after_us; /* when refused */

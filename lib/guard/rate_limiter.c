@@ -33,7 +33,7 @@ static uint64_t hash_of_text(struct slice text)
     return hash;
 }
 
-static unsigned group(const struct in6_addr *address, unsigned index)
+static unsigned group(const struct in6_addr *address, size_t index)
 {
     return (unsigned)address->s6_addr[2 * index] << 8 | address->s6_addr[2 * index + 1];
 }

@@ -20,7 +20,7 @@
 enum { EXTERNAL_SLOTS = 4, EXTERNAL_DATA_BYTES_MAX = 1024 };
 
 struct external_options {
-    double failure_rate; /* 0 to 1, of the simulation */
+    double failure_rate;     /* 0 to 1, of the simulation */
     uint32_t latency_min_ms; /* of the simulation */
     uint32_t latency_max_ms;
     uint32_t timeout_ms;

@@ -21,20 +21,6 @@
 
 static struct test_redis server;
 
-static int start_server(void **state)
-{
-    (void)state;
-    test_redis_start(&server, NULL);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    test_redis_stop(&server);
-    return 0;
-}
-
 static void sleep_until(struct mono_time end)
 {
     for (;;) {
@@ -65,11 +51,12 @@ static enum err_code check(struct rate_limiter *limiter, const struct rate_polic
  * rate_check as it is, told the server's time from outside so that the admitted instant
  * can be given back: elements 4 of the reply.
  */
-static struct slice check_that_tells_when(void)
+static char check_that_tells_when[16384];
+
+static int make_check_that_tells_when(void)
 {
-    static char text[16384];
     struct slice source = redis_script_source(REDIS_SCRIPT_RATE_CHECK);
-    int len = snprintf(text, sizeof text,
+    int len = snprintf(check_that_tells_when, sizeof check_that_tells_when,
                        "local t = redis.call('TIME')\n"
                        "ARGV[3] = string.format('%%.0f', t[1] * 1000000 + t[2])\n"
                        "local function check()\n%.*s\nend\n"
@@ -77,8 +64,21 @@ static struct slice check_that_tells_when(void)
                        "reply[5] = tonumber(ARGV[3])\n"
                        "return reply\n",
                        (int)source.len, source.ptr);
-    assert_true(len > 0 && (size_t)len < sizeof text);
-    return slice_of(text, (size_t)len);
+    return len > 0 && (size_t)len < sizeof check_that_tells_when ? 0 : -1;
+}
+
+static int start_server(void **state)
+{
+    (void)state;
+    test_redis_start(&server, NULL);
+    return make_check_that_tells_when();
+}
+
+static int stop_server(void **state)
+{
+    (void)state;
+    test_redis_stop(&server);
+    return 0;
 }
 
 /* The instant of an admission; 0: refused. */
@@ -88,9 +88,12 @@ static int64_t admitted_at(struct redis_client *client, const char *key, int lim
     char limit_text[16], window_text[24];
     (void)snprintf(limit_text, sizeof limit_text, "%d", limit);
     (void)snprintf(window_text, sizeof window_text, "%" PRId64, window_us);
-    const struct slice argv[] = {
-        SLICE("EVAL"),          check_that_tells_when(),       SLICE("1"),
-        slice_from_string(key), slice_from_string(limit_text), slice_from_string(window_text)};
+    const struct slice argv[] = {SLICE("EVAL"),
+                                 slice_from_string(check_that_tells_when),
+                                 SLICE("1"),
+                                 slice_from_string(key),
+                                 slice_from_string(limit_text),
+                                 slice_from_string(window_text)};
     struct redisReply *reply;
     struct error err;
     int64_t is_admitted, at;
@@ -144,7 +147,7 @@ static _Noreturn void run_clients(const char *key, int limit, int64_t window_us,
         failures += threads[i].failures;
     }
     redis_client_free(client);
-    _exit(failures != 0);
+    _exit(failures ? 1 : 0);
 }
 
 static int compare_instants(const void *a, const void *b)
@@ -170,7 +173,6 @@ static void never_more_than_n(const char *key, int limit, int64_t window_us)
     static int64_t instants[INSTANTS_MAX];
     int pipe_fds[2];
     pid_t pids[PROCESSES];
-    (void)check_that_tells_when();
     assert_int_equal(pipe(pipe_fds), 0);
     for (int i = 0; i < PROCESSES; i++) {
         pids[i] = fork();

@@ -85,13 +85,17 @@ static void read_answers(struct question *questions, size_t count)
     const char *at = text;
     for (size_t i = 0; i < count; i++) {
         struct question *q = &questions[i];
-        int used = 0;
-        int found =
-            sscanf(at, "*4\r\n:%" SCNd64 "\r\n:%" SCNd64 "\r\n:%" SCNd64 "\r\n:%" SCNd64 "\r\n%n",
-                   &q->admitted, &q->remaining, &q->next_us, &q->retry_us, &used);
-        if (found != REPLY_NUMBERS)
+        int64_t *const numbers[REPLY_NUMBERS] = {&q->admitted, &q->remaining, &q->next_us,
+                                                 &q->retry_us};
+        if (strncmp(at, "*4\r\n", 4) != 0)
             fail_msg("unexpected reply: %.200s", at);
-        at += used;
+        at += 4;
+        for (int n = 0; n < REPLY_NUMBERS; n++) {
+            char *end;
+            assert_int_equal(*at, ':');
+            *numbers[n] = strtoll(at + 1, &end, 10);
+            at = end + 2;
+        }
     }
 }
 
