@@ -138,6 +138,8 @@ static double random_value(unsigned kind)
         return ldexp(unit - 0.5, (int)random_below(600) - 300);
     case 3:
         return random_below(2) ? 0.0 : -0.0;
+    case 4:
+        return 1e9 + (double)random_below(3) * 0x1p-10; /* its mean is no double */
     default:
         return (unit - 0.25) * 1e6;
     }
@@ -155,7 +157,7 @@ static void equals_recomputation_however_it_was_split(void **state)
         size_t instants = 1 + random_below(round % 2 == 0 ? 5 : 1000000);
         for (size_t i = 0; i < count; i++)
             records[i] =
-                record_at((int64_t)random_below(instants) - 500000, random_value(round % 5));
+                record_at((int64_t)random_below(instants) - 500000, random_value(round % 6));
         struct reference ref = recompute(records, count);
         struct aggregate a;
         aggregate_init(&a);
@@ -188,6 +190,22 @@ static void variance_survives_a_large_mean(void **state)
         aggregate_add(&a, record_at(i, i % 2 ? 1e9 + 1 : 1e9 - 1));
     assert_true(a.sum_high + a.sum_low == 1e14);
     assert_close(a.m2, 100000.0L);
+}
+
+static void sums_survive_cancellation(void **state)
+{
+    (void)state;
+    struct aggregate large, opposite;
+    aggregate_init(&large);
+    aggregate_init(&opposite);
+    aggregate_add(&large, record_at(1, 1e16));
+    aggregate_add(&large, record_at(2, 1.0));
+    aggregate_add(&opposite, record_at(3, -1e16));
+    struct aggregate a = large, b = opposite;
+    aggregate_merge(&a, &opposite);
+    aggregate_merge(&b, &large);
+    assert_true(a.sum_high + a.sum_low == 1.0);
+    assert_true(b.sum_high + b.sum_low == 1.0);
 }
 
 static void overflow_spoils_the_sum_alone(void **state)
@@ -350,6 +368,7 @@ int main(void)
         cmocka_unit_test(equals_recomputation_however_it_was_split),
         cmocka_unit_test(window_takes_both_its_ends),
         cmocka_unit_test(variance_survives_a_large_mean),
+        cmocka_unit_test(sums_survive_cancellation),
         cmocka_unit_test(overflow_spoils_the_sum_alone),
         cmocka_unit_test(ties_go_by_arrival),
         cmocka_unit_test(nothing_has_an_average_of_zero),
