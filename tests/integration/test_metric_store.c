@@ -469,6 +469,42 @@ static void no_time_left_is_unavailable(void **state)
                      ERR_STORE_UNAVAILABLE);
 }
 
+/* With fsync before each answer nothing that was acknowledged is lost, and nothing else
+ * appears: what fails here was never sent. */
+static void what_was_acknowledged_survives_a_kill(void **state)
+{
+    (void)state;
+    const char *const options[] = {"--appendfsync", "always", NULL};
+    const struct metric_store_options limits = {TYPES_MAX, BUCKETS_MAX};
+    struct test_redis durable;
+    test_redis_start(&durable, options);
+    struct redis_client *its_client = test_redis_client(&durable);
+    struct metric_store *its_store = metric_store_new(&limits, its_client, limiter);
+    assert_non_null(its_store);
+    int64_t start = hour_start();
+    const struct sample sample = {{start}, 1.0, SLICE("cpu")};
+    for (int kills = 0; kills < 3; kills++) {
+        size_t before_kill = 200 + below(300);
+        for (size_t i = 0; i < before_kill; i++) {
+            struct rate_verdict verdict;
+            assert_int_equal(
+                metric_store_add(its_store, &sample, &no_limit, &somebody, &verdict, NULL), ERR_OK);
+            sample_model_add(&model, "cpu", (struct record){{start}, 1.0});
+        }
+        test_redis_kill(&durable);
+        struct rate_verdict verdict;
+        assert_int_not_equal(
+            metric_store_add(its_store, &sample, &no_limit, &somebody, &verdict, NULL), ERR_OK);
+        test_redis_restart(&durable);
+        assert_true(test_redis_await_connected(its_client, true, 5000));
+        sample_model_check_since(&model, its_store, "cpu", WALL_TIME_MIN);
+        sample_model_check_list(&model, its_store, NULL, 1000);
+    }
+    metric_store_free(its_store);
+    redis_client_free(its_client);
+    test_redis_stop(&durable);
+}
+
 /* Somebody else's data under our names. */
 static void a_strangers_keys_are_errors_not_crashes(void **state)
 {
@@ -563,6 +599,7 @@ int main(void)
         STORE_TEST(a_version_never_repeats),
         STORE_TEST(a_reader_sees_what_was_acknowledged),
         STORE_TEST(no_time_left_is_unavailable),
+        STORE_TEST(what_was_acknowledged_survives_a_kill),
         STORE_TEST(a_strangers_keys_are_errors_not_crashes),
         STORE_TEST(an_aggregate_of_what_is_gone_is_not_kept),
     };

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -266,6 +268,38 @@ static void the_edge_is_exact_to_the_microsecond(void **state)
     fail_msg("this machine is too busy to ask in time");
 }
 
+struct writer {
+    pthread_t thread;
+    atomic_uint started, finished;
+    int64_t at_us;
+};
+
+static void *write_samples(void *argument)
+{
+    struct writer *writer = argument;
+    for (int i = 0; i < 3000; i++) {
+        const struct sample sample = {{writer->at_us}, 1.0, SLICE("cpu")};
+        struct rate_verdict verdict;
+        atomic_fetch_add(&writer->started, 1);
+        if (metric_store_add(store, &sample, &no_limit, &somebody, &verdict, NULL) == ERR_OK)
+            atomic_fetch_add(&writer->finished, 1);
+    }
+    return NULL;
+}
+
+static void no_answer_is_older_than_its_question(void **state)
+{
+    (void)state;
+    struct writer writer = {.at_us = clock_wall_now().us};
+    assert_int_equal(pthread_create(&writer.thread, NULL, write_samples, &writer), 0);
+    for (unsigned least = 0, i = 0; least < 3000; i++) {
+        least = atomic_load(&writer.finished);
+        struct summary_answer answer = ask((enum period)(i % PERIOD_COUNT));
+        assert_in_range(answer.summary.count, least, atomic_load(&writer.started));
+    }
+    assert_int_equal(pthread_join(writer.thread, NULL), 0);
+}
+
 static void fresh_enough_is_good_enough_when_asked_so(void **state)
 {
     (void)state;
@@ -425,6 +459,7 @@ int main(void)
         CACHE_TEST(an_unknown_type_is_all_zeros_and_leaves_no_trace),
         CACHE_TEST(an_answer_ends_when_its_oldest_sample_leaves),
         CACHE_TEST(the_edge_is_exact_to_the_microsecond),
+        CACHE_TEST(no_answer_is_older_than_its_question),
         CACHE_TEST(fresh_enough_is_good_enough_when_asked_so),
         CACHE_TEST(damaged_answers_are_computed_again),
         CACHE_TEST(an_older_answer_replaces_no_newer_one),
