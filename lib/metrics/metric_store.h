@@ -49,7 +49,8 @@ enum err_code metric_store_add(struct metric_store *store, const struct sample *
 
 /*
  * Everything with from <= timestamp, exact to the microsecond, as of one instant not
- * before the call. Unknown type: an empty aggregate. Costs a few round trips, bounded
+ * before the call (where there are more than 64 hours with samples: one for each 64).
+ * Unknown type: an empty aggregate. Costs a few round trips, bounded
  * by `deadline`; a wide window on cold aggregates costs more, once. `result->first` is
  * the sample that will leave the window first.
  */

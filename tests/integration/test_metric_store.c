@@ -376,6 +376,19 @@ static void refused_by_the_limiter_nothing_is_written(void **state)
     assert_in_range(verdict.retry_after_us, 1, 60000000);
 }
 
+static void a_full_redis_takes_nothing(void **state)
+{
+    (void)state;
+    char out[64];
+    post("cpu", 0, 1.0);
+    assert_true(command(out, sizeof out, "CONFIG SET maxmemory 1"));
+    assert_nothing_changes("cpu", 0, &three_a_minute, ERR_STORE_FULL);
+    assert_nothing_changes("new type", 0, &no_limit, ERR_STORE_FULL);
+    sample_model_check_since(&model, store, "cpu", WALL_TIME_MIN);
+    assert_true(command(out, sizeof out, "CONFIG SET maxmemory 0"));
+    post("cpu", 0, 1.0);
+}
+
 static uint64_t version_of(const char *type)
 {
     struct redis_key key;
@@ -596,6 +609,7 @@ int main(void)
         STORE_TEST(types_beyond_the_limit_are_refused),
         STORE_TEST(buckets_beyond_the_limit_are_refused),
         STORE_TEST(refused_by_the_limiter_nothing_is_written),
+        STORE_TEST(a_full_redis_takes_nothing),
         STORE_TEST(a_version_never_repeats),
         STORE_TEST(a_reader_sees_what_was_acknowledged),
         STORE_TEST(no_time_left_is_unavailable),
