@@ -15,6 +15,8 @@
 #include "single_flight.h"
 #include "summary_cache.h"
 
+enum { FETCH_AGAIN_US = 1000000 };
+
 /* What precedes the body in a flight's result and in the near cache. */
 struct entry_head {
     int64_t made_us; /* monotonic: when the figures were true */
@@ -107,13 +109,20 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Until when an answer made by a question of `asked_at` stays true by itself. */
+/*
+ * Until when an answer made by a question of `asked_at` stays as it is by itself. One that
+ * lacks its external data is soon asked for again: fetching them may have failed, and
+ * nothing would tell.
+ */
 static struct mono_time end_of(const struct app *app, const struct summary_answer *answer,
                                bool has_external, struct mono_time asked_at)
 {
-    int64_t ttl_us = app->config->cache_ttl_seconds * 1000000;
-    int64_t us = least(answer->valid_us, ttl_us);
-    return mono_after_us(asked_at, has_external ? least(us, answer->external_ttl_us) : us);
+    int64_t us = least(answer->valid_us, app->config->cache_ttl_seconds * 1000000);
+    if (has_external)
+        us = least(us, answer->external_ttl_us);
+    else if (answer->summary.count > 0)
+        us = least(us, FETCH_AGAIN_US);
+    return mono_after_us(asked_at, us);
 }
 
 /* A flight: ask Redis, keep the answer near. What another thread has fetched since we

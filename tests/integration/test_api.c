@@ -279,6 +279,31 @@ static void a_summary_is_kept_near_and_exact_after_a_write(void **state)
     }
 }
 
+/* Half of the fetches fail: only one who asks again for what is missing gets it. */
+static void external_data_that_could_not_be_fetched_are_asked_for_again(void **state)
+{
+    (void)state;
+    const char *const unreliable[] = {"EXTERNAL_SERVICE_FAILURE_RATE",
+                                      "0.5",
+                                      "CIRCUIT_BREAKER_FAILURE_THRESHOLD",
+                                      "1000",
+                                      "EXTERNAL_SERVICE_LATENCY_MIN_MS",
+                                      "0",
+                                      NULL};
+    make_app(unreliable);
+    char body[64], query[16];
+    for (int i = 0; i < 8; i++) {
+        (void)snprintf(body, sizeof body, "{\"timestamp\":0,\"value\":1,\"type\":\"t%d\"}", i);
+        assert_int_equal(post(body), 201);
+        (void)snprintf(query, sizeof query, "type=t%d", i);
+        assert_int_equal(get("/api/metrics/summary", query), 200);
+    }
+    for (int i = 0; i < 8; i++) {
+        (void)snprintf(query, sizeof query, "type=t%d", i);
+        AWAIT(get("/api/metrics/summary", query) == 200 && !body_has("\"external\":null"));
+    }
+}
+
 static void a_summary_computed_for_the_question_is_a_miss(void **state)
 {
     (void)state;
@@ -414,6 +439,7 @@ int main(void)
         TEST(a_policy_of_nothing_is_off),
         TEST(queries_are_checked),
         TEST(a_summary_is_kept_near_and_exact_after_a_write),
+        TEST(external_data_that_could_not_be_fetched_are_asked_for_again),
         TEST(a_summary_computed_for_the_question_is_a_miss),
         TEST(an_unchanged_summary_is_304),
         TEST(without_redis_the_last_summary_is_given_with_its_age),
