@@ -27,7 +27,8 @@ static struct redis_client *client;
 static int start_server(void **state)
 {
     (void)state;
-    test_redis_start(&server, NULL);
+    /* What a restart is to find again must be on disk before its reply. */
+    test_redis_start(&server, (const char *const[]){"--appendfsync", "always", NULL});
     client = test_redis_client(&server);
     return 0;
 }
@@ -474,6 +475,25 @@ static void without_redis_the_local_machine_goes_on_and_redis_wins_later(void **
     circuit_breaker_free(breaker);
 }
 
+static void what_was_decided_without_redis_is_not_reported_to_it(void **state)
+{
+    (void)state;
+    struct circuit_breaker *breaker = new_breaker("replay");
+    fail_calls(breaker, 1);
+    test_redis_kill(&server);
+    assert_true(test_redis_await_connected(client, false, 5000));
+    struct breaker_permit local = ask(breaker);
+    assert_true(local.is_admitted && !local.is_shared);
+    test_redis_restart(&server);
+    assert_true(test_redis_await_connected(client, true, 10000));
+    circuit_breaker_record(breaker, &local, BREAKER_FAILURE);
+    struct breaker_status status = status_of(breaker);
+    assert_true(status.is_shared);
+    assert_int_equal(status.generation, local.generation);
+    assert_int_equal(status.failure_count, 1);
+    circuit_breaker_free(breaker);
+}
+
 static void an_open_breaker_stays_open_without_redis(void **state)
 {
     (void)state;
@@ -509,6 +529,7 @@ int main(void)
         cmocka_unit_test(a_refusal_stands_unasked_for_a_second_at_most),
         cmocka_unit_test(a_shortened_timeout_holds_for_an_open_breaker),
         cmocka_unit_test(without_redis_the_local_machine_goes_on_and_redis_wins_later),
+        cmocka_unit_test(what_was_decided_without_redis_is_not_reported_to_it),
         cmocka_unit_test(an_open_breaker_stays_open_without_redis),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
