@@ -13,88 +13,38 @@
 #include <stdlib.h>
 
 #include "packed.h"
-#include "sample_model.h"
 #include "summary_cache.h"
-#include "test_random.h"
-#include "test_redis.h"
+#include "test_store.h"
 
 enum { TTL_SECONDS = 300 };
 
 static const int64_t spans[PERIOD_COUNT] = {0, INT64_C(86400000000), INT64_C(3600000000)};
-static const struct rate_policy no_limit = {"post", 0, 60};
-static const struct rate_subject somebody = {"4:203.0.113.7", 13};
-
-static struct test_redis server;
-static struct redis_client *client;
-static struct rate_limiter *limiter;
-static struct metric_store *store;
 static struct summary_cache *cache;
-static struct sample_model model;
-static struct test_random chance;
-
-static int start_server(void **state)
-{
-    (void)state;
-    const char *const options[] = {"--appendonly", "no", NULL};
-    chance = test_random_start();
-    test_redis_start(&server, options);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    test_redis_stop(&server);
-    return 0;
-}
 
 static void command(const char *text)
 {
     char out[256];
-    if (!test_redis_command(&server, out, sizeof out, text))
+    if (!test_store_command(out, sizeof out, text))
         fail_msg("%s: %s", text, out);
 }
 
 static int open_cache(void **state)
 {
-    (void)state;
-    const struct metric_store_options options = {100, 10000};
-    command("FLUSHALL");
-    client = test_redis_client(&server);
-    limiter = rate_limiter_new(client, 64);
-    store = metric_store_new(&options, client, limiter);
-    cache = summary_cache_new(store, client, TTL_SECONDS);
-    assert_non_null(limiter);
-    assert_non_null(store);
+    (void)test_store_open(state);
+    cache = summary_cache_new(test_store.store, test_store.client, TTL_SECONDS);
     assert_non_null(cache);
     return 0;
 }
 
 static int close_cache(void **state)
 {
-    (void)state;
     summary_cache_free(cache);
-    metric_store_free(store);
-    rate_limiter_free(limiter);
-    redis_client_free(client);
-    sample_model_release(&model);
-    return 0;
-}
-
-static size_t below(size_t n)
-{
-    return test_random_below(&chance, n);
+    return test_store_close(state);
 }
 
 static void post(int64_t at_us, double value)
 {
-    const struct sample sample = {{at_us}, value, SLICE("cpu")};
-    struct rate_verdict verdict;
-    struct error err;
-    error_init(&err);
-    assert_int_equal(metric_store_add(store, &sample, &no_limit, &somebody, &verdict, &err),
-                     ERR_OK);
-    sample_model_add(&model, "cpu", (struct record){{at_us}, value});
+    test_store_post("cpu", at_us, value);
 }
 
 static enum err_code ask_fresh(enum period period, int64_t fresh_us, struct summary_answer *answer,
@@ -118,18 +68,14 @@ static struct summary_answer ask(enum period period)
     return answer;
 }
 
-/* An answer is kept at once where there is none yet. That is not waited for; a PING
- * behind it on the same lane is. */
+/* An answer is kept at once where there is none yet. */
 static struct summary_answer ask_until_hit(enum period period)
 {
-    struct redisReply *reply;
-    const struct slice ping = SLICE("PING");
     char text[64];
     (void)snprintf(text, sizeof text, "DEL ra:m:{cpu}:sum:%s", period_name(period).ptr);
     command(text);
     (void)ask(period);
-    assert_int_equal(redis_client_call(client, REDIS_LANE_WRITE, &ping, 1, &reply, NULL), ERR_OK);
-    redis_reply_free(reply);
+    test_store_settle();
     struct summary_answer answer = ask(period);
     assert_true(answer.is_hit);
     return answer;
@@ -140,8 +86,8 @@ static struct summary expected_since(int64_t from_us)
     struct summary s = {0};
     long double sum = 0;
     int64_t latest_us = INT64_MIN;
-    for (size_t i = 0; i < model.count; i++) {
-        struct record r = model.samples[i].record;
+    for (size_t i = 0; i < test_store.model.count; i++) {
+        struct record r = test_store.model.samples[i].record;
         if (r.at.us < from_us)
             continue;
         bool is_first = s.count++ == 0;
@@ -167,13 +113,13 @@ static void assert_summary(const struct summary *actual, const struct summary *e
 static int64_t random_instant(int64_t now_us)
 {
     static const int64_t ages_us[] = {0, 1800000000, 80000000000, 90000000000, -7200000000};
-    switch (below(12)) {
+    switch (test_store_below(12)) {
     case 0:
-        return -62135596800000000 + (int64_t)below(2);
+        return -62135596800000000 + (int64_t)test_store_below(2);
     case 1:
-        return 253402300799999999 - (int64_t)below(2);
+        return 253402300799999999 - (int64_t)test_store_below(2);
     default:
-        return now_us - ages_us[below(5)] + (int64_t)below(4);
+        return now_us - ages_us[test_store_below(5)] + (int64_t)test_store_below(4);
     }
 }
 
@@ -182,8 +128,8 @@ static void every_answer_equals_a_plain_array(void **state)
     (void)state;
     int64_t now_us = clock_wall_now().us;
     for (int i = 0; i < 600; i++) {
-        post(random_instant(now_us), (double)below(1000) / 7 + 1);
-        if (below(3) == 0)
+        post(random_instant(now_us), (double)test_store_below(1000) / 7 + 1);
+        if (test_store_below(3) == 0)
             continue;
         for (int p = 0; p < PERIOD_COUNT; p++) {
             int64_t from_us = p == PERIOD_ALL ? INT64_MIN : now_us - spans[p];
@@ -202,13 +148,13 @@ static void an_unknown_type_is_all_zeros_and_leaves_no_trace(void **state)
     (void)state;
     char before[64], after[64];
     const struct summary nothing = {0};
-    assert_true(test_redis_command(&server, before, sizeof before, "DBSIZE"));
+    assert_true(test_store_command(before, sizeof before, "DBSIZE"));
     for (int p = 0; p < PERIOD_COUNT; p++) {
         struct summary_answer answer = ask((enum period)p);
         assert_memory_equal(&answer.summary, &nothing, sizeof nothing);
         assert_true(answer.valid_us == INT64_MAX);
     }
-    assert_true(test_redis_command(&server, after, sizeof after, "DBSIZE"));
+    assert_true(test_store_command(after, sizeof after, "DBSIZE"));
     assert_string_equal(before, after);
 }
 
@@ -238,7 +184,8 @@ static int64_t kept_made_us(void)
     struct redisReply *reply;
     struct slice packed;
     const struct slice argv[] = {SLICE("GET"), SLICE("ra:m:{cpu}:sum:hourly")};
-    assert_int_equal(redis_client_call(client, REDIS_LANE_WRITE, argv, 2, &reply, NULL), ERR_OK);
+    assert_int_equal(redis_client_call(test_store.client, REDIS_LANE_WRITE, argv, 2, &reply, NULL),
+                     ERR_OK);
     assert_true(redis_reply_bytes(reply, &packed) && packed.len > 24);
     int64_t made_us = (int64_t)packed_u64((const unsigned char *)packed.ptr + 16);
     redis_reply_free(reply);
@@ -278,10 +225,9 @@ static void *write_samples(void *argument)
 {
     struct writer *writer = argument;
     for (int i = 0; i < 3000; i++) {
-        const struct sample sample = {{writer->at_us}, 1.0, SLICE("cpu")};
         struct rate_verdict verdict;
         atomic_fetch_add(&writer->started, 1);
-        if (metric_store_add(store, &sample, &no_limit, &somebody, &verdict, NULL) == ERR_OK)
+        if (test_store_add("cpu", writer->at_us, 1.0, &test_store_no_limit, &verdict) == ERR_OK)
             atomic_fetch_add(&writer->finished, 1);
     }
     return NULL;
@@ -343,14 +289,15 @@ static void an_older_answer_replaces_no_newer_one(void **state)
     const struct slice get[] = {SLICE("GET"), keys[1]};
     post(clock_wall_now().us, 1.0);
     (void)ask_until_hit(PERIOD_DAILY);
-    assert_int_equal(redis_client_call(client, REDIS_LANE_WRITE, get, 2, &old, NULL), ERR_OK);
+    assert_int_equal(redis_client_call(test_store.client, REDIS_LANE_WRITE, get, 2, &old, NULL),
+                     ERR_OK);
     assert_true(redis_reply_bytes(old, &packed));
     post(clock_wall_now().us, 3.0);
     (void)ask_until_hit(PERIOD_DAILY);
 
     const struct slice args[] = {packed, SLICE("60")};
-    assert_int_equal(redis_client_eval(client, REDIS_LANE_WRITE, REDIS_SCRIPT_SUMMARY_PUT, keys, 2,
-                                       args, 2, &reply, NULL),
+    assert_int_equal(redis_client_eval(test_store.client, REDIS_LANE_WRITE,
+                                       REDIS_SCRIPT_SUMMARY_PUT, keys, 2, args, 2, &reply, NULL),
                      ERR_OK);
     assert_true(redis_reply_integer(reply, &kept));
     assert_int_equal(kept, 0);
@@ -367,7 +314,7 @@ static void kept_answers_expire(void **state)
     char out[64];
     post(clock_wall_now().us, 1.0);
     (void)ask_until_hit(PERIOD_HOURLY);
-    assert_true(test_redis_command(&server, out, sizeof out, "TTL ra:m:{cpu}:sum:hourly"));
+    assert_true(test_store_command(out, sizeof out, "TTL ra:m:{cpu}:sum:hourly"));
     assert_in_range(strtol(out, NULL, 10), TTL_SECONDS - 5, TTL_SECONDS);
 }
 
@@ -470,5 +417,5 @@ int main(void)
         CACHE_TEST(a_strangers_keys_are_errors_not_crashes),
         cmocka_unit_test(periods_have_names),
     };
-    return cmocka_run_group_tests(tests, start_server, stop_server);
+    return cmocka_run_group_tests(tests, test_store_start_server, test_store_stop_server);
 }

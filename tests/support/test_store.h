@@ -1,0 +1,58 @@
+/*
+ * test_store: a metric store on a real redis-server, with a plain array of what was
+ * posted beside it. One for a test program.
+ */
+#ifndef TESTS_SUPPORT_TEST_STORE_H
+#define TESTS_SUPPORT_TEST_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "metric_store.h"
+#include "sample_model.h"
+#include "test_random.h"
+#include "test_redis.h"
+
+enum { TEST_STORE_TYPES_MAX = 500, TEST_STORE_BUCKETS_MAX = 500 };
+
+struct test_store {
+    struct test_redis server; /* without an append-only file, with DEBUG */
+    struct redis_client *client;
+    struct rate_limiter *limiter;
+    struct metric_store *store;
+    struct sample_model model;
+    struct test_random chance;
+};
+
+extern struct test_store test_store;
+extern const struct rate_policy test_store_no_limit;
+extern const struct rate_subject test_store_somebody;
+
+/* For cmocka: around the group, and around each test (on an empty server). */
+int test_store_start_server(void **state);
+int test_store_stop_server(void **state);
+int test_store_open(void **state);
+int test_store_close(void **state);
+
+enum err_code test_store_add(const char *type, int64_t at_us, double value,
+                             const struct rate_policy *policy, struct rate_verdict *verdict);
+
+/* Store it, or fail the test; and note it in the model. `type` is static. */
+void test_store_post(const char *type, int64_t at_us, double value);
+
+/* Compare with the model (sample_model.h). */
+void test_store_check_since(const char *type, struct wall_time from);
+void test_store_check_list(const char *type, size_t limit);
+
+/* Past the store: false for an error reply. */
+bool test_store_command(char *out, size_t out_bytes, const char *text);
+void test_store_await(const char *text, const char *wanted);
+
+/* Until all write-backs that were begun have happened. */
+void test_store_settle(void);
+
+size_t test_store_below(size_t n);
+int64_t test_store_hour_start(void);
+
+#endif
