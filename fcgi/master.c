@@ -362,7 +362,9 @@ static void adopt_old_workers(struct master *m)
     while (list && *list && m->old_worker_count < OLD_WORKERS_MAX) {
         size_t len = strcspn(list, ",");
         int64_t pid;
-        if (number_parse_int64(slice_of(list, len), 2, INT32_MAX, &pid))
+        /* Only living children of ours: the variable might come from anywhere. */
+        if (number_parse_int64(slice_of(list, len), 2, INT32_MAX, &pid) &&
+            waitpid((pid_t)pid, NULL, WNOHANG) == 0)
             m->old_workers[m->old_worker_count++] = (pid_t)pid;
         list += len + (list[len] == ',');
     }

@@ -291,7 +291,7 @@ static void external_data_that_could_not_be_fetched_are_asked_for_again(void **s
                                       "0",
                                       NULL};
     make_app(unreliable);
-    char body[64], query[16];
+    char body[80], query[32];
     for (int i = 0; i < 8; i++) {
         (void)snprintf(body, sizeof body, "{\"timestamp\":0,\"value\":1,\"type\":\"t%d\"}", i);
         assert_int_equal(post(body), 201);
