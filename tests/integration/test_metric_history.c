@@ -147,6 +147,23 @@ static void ranks_count_ties_across_chunks(void **state)
     test_store_check_since("cpu", (struct wall_time){start + 1});
 }
 
+/* What arrived first is newest: the spans of chunks alone tell where to look. */
+static void an_old_chunk_may_hold_the_newest_samples(void **state)
+{
+    (void)state;
+    int64_t start = test_store_hour_start();
+    char text[128];
+    test_store_post("cpu", start + 3500000000, 1.0);
+    for (int i = 1; i < 2 * CHUNK_RECORDS + 20; i++)
+        test_store_post("cpu", start + i, i);
+    (void)snprintf(text, sizeof text, "EXISTS ra:m:{cpu}:agg:%lld:0 ra:m:{cpu}:agg:%lld:1",
+                   (long long)bucket_of((struct wall_time){start}),
+                   (long long)bucket_of((struct wall_time){start}));
+    test_store_await(text, "2");
+    test_store_check_list("cpu", 10);
+    test_store_check_list(NULL, 100);
+}
+
 static void a_closed_chunk_is_aggregated_without_being_asked(void **state)
 {
     (void)state;
@@ -255,6 +272,7 @@ int main(void)
         STORE_TEST(spreads_over_more_buckets_than_a_page),
         STORE_TEST(chunks_close_and_everything_stays_exact),
         STORE_TEST(ranks_count_ties_across_chunks),
+        STORE_TEST(an_old_chunk_may_hold_the_newest_samples),
         STORE_TEST(a_closed_chunk_is_aggregated_without_being_asked),
         STORE_TEST(a_summed_bucket_keeps_its_aggregate),
         STORE_TEST(a_missing_aggregate_is_made_by_who_misses_it),
