@@ -53,6 +53,7 @@ static struct external_service *make_external(const struct config *c, struct red
                                               struct circuit_breaker *breaker)
 {
     const struct external_options options = {
+        .url = c->external_url,
         .failure_rate = c->external_failure_rate,
         .latency_min_ms = (uint32_t)c->external_latency_min_ms,
         .latency_max_ms = (uint32_t)c->external_latency_max_ms,
@@ -82,7 +83,10 @@ struct app *app_new(const struct config *config)
         (struct rate_policy){.name = "post",
                              .limit = (uint64_t)config->rate_limit_requests,
                              .window_seconds = (uint32_t)config->rate_limit_window_seconds};
-    json_read_init((size_t)config->body_limit_bytes * JSON_BYTES_PER_BODY_BYTE);
+    size_t json_bytes_max = config->body_limit_bytes > EXTERNAL_DATA_BYTES_MAX
+                                ? (size_t)config->body_limit_bytes
+                                : EXTERNAL_DATA_BYTES_MAX;
+    json_read_init(json_bytes_max * JSON_BYTES_PER_BODY_BYTE);
 
     app->redis = make_client(config);
     if (!app->redis)

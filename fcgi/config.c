@@ -49,6 +49,8 @@ const struct config_row config_rows[] = {
      1e6, "", "consecutive failures that open the circuit breaker"},
     {"CIRCUIT_BREAKER_RESET_TIMEOUT", CONFIG_INTEGER, AT(breaker_reset_timeout_seconds), "30", 1,
      86400, "s", "how long it stays open before a probe"},
+    {"EXTERNAL_SERVICE_URL", CONFIG_URL, AT(external_url), "", 0, 2048, "",
+     "URL of the external service, asked with type=TYPE added; empty: simulated"},
     {"EXTERNAL_SERVICE_FAILURE_RATE", CONFIG_NUMBER, AT(external_failure_rate), "0.1", 0, 1, "",
      "probability that the simulated external service fails"},
     {"EXTERNAL_SERVICE_TIMEOUT", CONFIG_INTEGER, AT(external_timeout_seconds), "5", 1, 300, "s",
@@ -126,6 +128,42 @@ static bool is_network_list(struct slice text)
     }
 }
 
+/* host, host:port or [address]:port, also after a user's name and password. */
+static bool is_authority(struct slice text)
+{
+    const char *at = memrchr(text.ptr, '@', text.len);
+    if (at)
+        text = slice_of(at + 1, text.len - (size_t)(at + 1 - text.ptr));
+    bool is_bracketed = slice_starts_with(text, SLICE("["));
+    const char *end = memchr(text.ptr, is_bracketed ? ']' : ':', text.len);
+    if (is_bracketed && !end)
+        return false;
+    size_t host_len = end ? (size_t)(end - text.ptr) + is_bracketed : text.len;
+    struct slice port = slice_of(text.ptr + host_len, text.len - host_len);
+    int64_t number;
+    return host_len > (is_bracketed ? 2 : 0) &&
+           (port.len == 0 ||
+            (port.ptr[0] == ':' &&
+             number_parse_int64(slice_of(port.ptr + 1, port.len - 1), 1, 65535, &number)));
+}
+
+/* A fragment would swallow what is added to the URL. */
+static bool is_http_url(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] <= ' ' || text.ptr[i] > '~' || strchr("\"#<>\\^`{|}", text.ptr[i]))
+            return false;
+    }
+    size_t scheme_len = slice_starts_with(text, SLICE("https://"))  ? 8
+                        : slice_starts_with(text, SLICE("http://")) ? 7
+                                                                    : 0;
+    struct slice rest = slice_of(text.ptr + scheme_len, text.len - scheme_len);
+    size_t authority_len = 0;
+    while (authority_len < rest.len && !strchr("/?", rest.ptr[authority_len]))
+        authority_len++;
+    return scheme_len > 0 && is_authority(slice_of(rest.ptr, authority_len));
+}
+
 /* No control characters; in a key's prefix also nothing that a tag or a pattern is made of. */
 static bool is_clean(struct slice text, const char *refused)
 {
@@ -157,6 +195,10 @@ static bool parse_row(const struct config_row *row, const char *string, struct c
         return parse_name(text, format_names, 2, field);
     case CONFIG_NETWORKS:
         if (text.len > 0 && !is_network_list(text))
+            return false;
+        break;
+    case CONFIG_URL:
+        if (text.len > 0 && !is_http_url(text))
             return false;
         break;
     case CONFIG_PREFIX:
@@ -192,6 +234,12 @@ static void describe_right(const struct config_row *row, struct strbuf *out)
     case CONFIG_NETWORKS:
         strbuf_printf(out, "addresses or CIDR blocks, separated by commas (10.0.0.0/8, ::1)");
         break;
+    case CONFIG_URL:
+        strbuf_printf(out,
+                      "http://HOST or https://HOST, with a path or a query, without a "
+                      "fragment, in %.0f characters at most",
+                      row->max);
+        break;
     case CONFIG_PREFIX:
         strbuf_printf(out, "%.0f to %.0f characters without blanks or any of {}*?[]\\", row->min,
                       row->max);
@@ -206,7 +254,7 @@ static void describe_right(const struct config_row *row, struct strbuf *out)
 
 static void report(const struct config_row *row, const char *value, struct strbuf *mistakes)
 {
-    bool is_secret = row->kind == CONFIG_SECRET;
+    bool is_secret = row->kind == CONFIG_SECRET || row->kind == CONFIG_URL;
     strbuf_printf(mistakes, "%s%s%.200s%s: must be ", row->name, is_secret ? "" : "=\"",
                   is_secret ? "" : value, is_secret ? "" : "\"");
     describe_right(row, mistakes);

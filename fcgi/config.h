@@ -39,6 +39,7 @@ struct config {
 
     int64_t breaker_failure_threshold;
     int64_t breaker_reset_timeout_seconds;
+    const char *external_url;
     double external_failure_rate;
     int64_t external_timeout_seconds;
     int64_t external_latency_min_ms;
@@ -59,6 +60,7 @@ enum config_kind {
     CONFIG_NUMBER,
     CONFIG_TEXT,
     CONFIG_SECRET, /* text that is never printed */
+    CONFIG_URL,    /* empty, or of http or https; may hold a password: never printed */
     CONFIG_PREFIX, /* text fit for the beginning of a key */
     CONFIG_LEVEL,
     CONFIG_FORMAT,

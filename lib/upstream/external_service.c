@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "iso8601.h"
-#include "json_write.h"
+#include "external_http.h"
+#include "external_simulation.h"
 #include "log.h"
 #include "redis_keys.h"
 
@@ -19,6 +19,7 @@ enum slot_state { SLOT_FREE, SLOT_BUSY, SLOT_DONE };
  * belongs to the thread while BUSY, to the caller while DONE. */
 struct slot {
     struct external_service *service;
+    struct external_caller *caller;
     pthread_t thread;
     pthread_cond_t wake; /* work, or the end */
     pthread_cond_t done;
@@ -28,80 +29,17 @@ struct slot {
     struct strbuf data;
     enum err_code code;
     struct error err;
-    uint64_t random;
 };
 
 struct external_service {
     struct external_options options;
     struct redis_client *client;
     struct circuit_breaker *breaker;
+    struct external_stop stop;
     pthread_mutex_t mutex;
-    bool is_stopping;
     unsigned thread_count;
     struct slot slots[EXTERNAL_SLOTS];
 };
-
-/* Vigna's splitmix64. */
-static uint64_t next_random(struct slot *slot)
-{
-    uint64_t z = (slot->random += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
-/* False when the service is being stopped. */
-static bool sleep_ms(struct slot *slot, uint32_t ms)
-{
-    struct external_service *service = slot->service;
-    int64_t end_us = mono_after_ms(clock_mono_now(), ms).us;
-    const struct timespec end = {.tv_sec = end_us / 1000000, .tv_nsec = end_us % 1000000 * 1000};
-    (void)pthread_mutex_lock(&service->mutex);
-    while (!service->is_stopping && clock_mono_now().us < end_us)
-        (void)pthread_cond_timedwait(&slot->wake, &service->mutex, &end);
-    bool is_slept = !service->is_stopping;
-    (void)pthread_mutex_unlock(&service->mutex);
-    return is_slept;
-}
-
-static void write_data(struct slot *slot)
-{
-    char timestamp[ISO8601_BYTES];
-    struct json_writer w;
-    json_write_begin(&w, &slot->data);
-    json_write_object(&w);
-    json_write_name(&w, "source");
-    json_write_string(&w, "external_service");
-    json_write_name(&w, "metric_type");
-    json_write_text(&w, strbuf_slice(&slot->type));
-    json_write_name(&w, "sample_value");
-    json_write_number(&w, (double)(5000 + next_random(slot) % 15001) / 100);
-    json_write_name(&w, "timestamp");
-    json_write_text(&w, iso8601_format(clock_wall_now(), timestamp));
-    json_write_end(&w);
-}
-
-/* The dependency itself, as it would be seen from here. */
-static enum breaker_outcome simulate(struct slot *slot)
-{
-    const struct external_options *options = &slot->service->options;
-    uint32_t spread = options->latency_max_ms - options->latency_min_ms;
-    uint32_t latency_ms =
-        options->latency_min_ms + (uint32_t)(next_random(slot) % ((uint64_t)spread + 1));
-    bool is_late = latency_ms > options->timeout_ms;
-    bool is_failed = (double)(next_random(slot) >> 11) * 0x1p-53 < options->failure_rate;
-    if (!sleep_ms(slot, is_late ? options->timeout_ms : latency_ms)) {
-        slot->code = error_set(&slot->err, ERR_UPSTREAM_FAILED, "the service is shutting down");
-        return BREAKER_NEUTRAL;
-    }
-    if (is_late || is_failed) {
-        slot->code = error_set(&slot->err, ERR_UPSTREAM_FAILED, "the external service %s",
-                               is_late ? "did not answer in time" : "failed");
-        return BREAKER_FAILURE;
-    }
-    write_data(slot);
-    return BREAKER_SUCCESS;
-}
 
 static uint32_t ms_rounded_up(int64_t us)
 {
@@ -125,7 +63,9 @@ static void run_call(struct slot *slot)
         slot->err.retry_after_ms = ms_rounded_up(permit.retry_after_us);
         return;
     }
-    enum breaker_outcome outcome = simulate(slot);
+    enum breaker_outcome outcome =
+        slot->caller->call(slot->caller, strbuf_slice(&slot->type), &slot->data, &slot->err);
+    slot->code = slot->err.code;
     circuit_breaker_record(slot->service->breaker, &permit, outcome);
     if (outcome == BREAKER_FAILURE && permit.is_probe)
         slot->code = slot->err.code = ERR_CIRCUIT_OPEN;
@@ -149,21 +89,31 @@ static void keep_data(struct slot *slot)
         LOG_EVENT(LOG_WARNING, "external_data_not_kept", LOG_TEXT("error", slot->err.detail));
 }
 
+/* Nobody waits who could tell of a failure. */
+static void end_refresh(struct slot *slot)
+{
+    if (slot->code == ERR_OK)
+        keep_data(slot);
+    else if (slot->err.cause[0] != '\0')
+        LOG_EVENT(LOG_WARNING, "external_refresh_failed", LOG_TEXT("error", slot->err.detail),
+                  LOG_TEXT("cause", slot->err.cause));
+}
+
 static void *slot_main(void *argument)
 {
     struct slot *slot = argument;
     struct external_service *service = slot->service;
     (void)pthread_mutex_lock(&service->mutex);
     for (;;) {
-        while (slot->state != SLOT_BUSY && !service->is_stopping)
+        while (slot->state != SLOT_BUSY && !external_stop_is_raised(&service->stop))
             (void)pthread_cond_wait(&slot->wake, &service->mutex);
-        if (service->is_stopping)
+        if (external_stop_is_raised(&service->stop))
             break;
         bool is_refresh = slot->is_refresh;
         (void)pthread_mutex_unlock(&service->mutex);
         run_call(slot);
-        if (is_refresh && slot->code == ERR_OK)
-            keep_data(slot);
+        if (is_refresh)
+            end_refresh(slot);
         (void)pthread_mutex_lock(&service->mutex);
         slot->state = is_refresh ? SLOT_FREE : SLOT_DONE;
         (void)pthread_cond_signal(&slot->done);
@@ -172,18 +122,28 @@ static void *slot_main(void *argument)
     return NULL;
 }
 
-static void init_slot(struct slot *slot, struct external_service *service)
+/* False: no caller could be made. */
+static bool init_slot(struct slot *slot, struct external_service *service)
 {
-    pthread_condattr_t monotonic;
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&slot->wake, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
+    (void)pthread_cond_init(&slot->wake, NULL);
     (void)pthread_cond_init(&slot->done, NULL);
     strbuf_init(&slot->type, TYPE_BYTES_MAX);
     strbuf_init(&slot->data, EXTERNAL_DATA_BYTES_MAX);
     slot->service = service;
-    slot->random = (uint64_t)clock_wall_now().us ^ (uint64_t)(uintptr_t)slot << 20;
+    const struct external_options *options = &service->options;
+    slot->caller = options->url && *options->url ? external_http_new(options, &service->stop)
+                                                 : external_simulation_new(options, &service->stop);
+    return slot->caller;
+}
+
+static void release_slot(struct slot *slot)
+{
+    (void)pthread_cond_destroy(&slot->wake);
+    (void)pthread_cond_destroy(&slot->done);
+    strbuf_release(&slot->type);
+    strbuf_release(&slot->data);
+    if (slot->caller)
+        slot->caller->free(slot->caller);
 }
 
 static bool start_threads(struct external_service *service)
@@ -212,10 +172,12 @@ struct external_service *external_service_new(const struct external_options *opt
     service->options = *options;
     service->client = client;
     service->breaker = breaker;
+    external_stop_init(&service->stop);
     (void)pthread_mutex_init(&service->mutex, NULL);
+    bool is_ready = true;
     for (unsigned i = 0; i < EXTERNAL_SLOTS; i++)
-        init_slot(&service->slots[i], service);
-    if (!start_threads(service)) {
+        is_ready = init_slot(&service->slots[i], service) && is_ready;
+    if (!is_ready || !start_threads(service)) {
         external_service_free(service);
         return NULL;
     }
@@ -226,20 +188,17 @@ void external_service_free(struct external_service *service)
 {
     if (!service)
         return;
+    external_stop_raise(&service->stop);
+    /* With the lock: a thread that found the end not raised is asleep by now. */
     (void)pthread_mutex_lock(&service->mutex);
-    service->is_stopping = true;
     for (unsigned i = 0; i < EXTERNAL_SLOTS; i++)
         (void)pthread_cond_signal(&service->slots[i].wake);
     (void)pthread_mutex_unlock(&service->mutex);
     for (unsigned i = 0; i < service->thread_count; i++)
         (void)pthread_join(service->slots[i].thread, NULL);
-    for (unsigned i = 0; i < EXTERNAL_SLOTS; i++) {
-        struct slot *slot = &service->slots[i];
-        (void)pthread_cond_destroy(&slot->wake);
-        (void)pthread_cond_destroy(&slot->done);
-        strbuf_release(&slot->type);
-        strbuf_release(&slot->data);
-    }
+    for (unsigned i = 0; i < EXTERNAL_SLOTS; i++)
+        release_slot(&service->slots[i]);
+    external_stop_release(&service->stop);
     (void)pthread_mutex_destroy(&service->mutex);
     free(service);
 }

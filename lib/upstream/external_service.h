@@ -3,8 +3,8 @@
  *
  * A pool of EXTERNAL_SLOTS threads makes the calls: the bulkhead. A call goes through
  * the circuit breaker, ends by its timeout, and its outcome is recorded there. With
- * every slot busy a caller is told so at once. Simulated: takes a random time, fails
- * with a given probability. Thread-safe.
+ * every slot busy a caller is told so at once. The call itself is external_http's or,
+ * without a URL, external_simulation's. Thread-safe.
  */
 #ifndef LIB_UPSTREAM_EXTERNAL_SERVICE_H
 #define LIB_UPSTREAM_EXTERNAL_SERVICE_H
@@ -20,6 +20,7 @@
 enum { EXTERNAL_SLOTS = 4, EXTERNAL_DATA_BYTES_MAX = 1024 };
 
 struct external_options {
+    const char *url;         /* borrowed; NULL or empty: simulated */
     double failure_rate;     /* 0 to 1, of the simulation */
     uint32_t latency_min_ms; /* of the simulation */
     uint32_t latency_max_ms;
@@ -29,7 +30,8 @@ struct external_options {
 
 struct external_service;
 
-/* Starts its threads: after the fork. NULL: no memory or no thread. */
+/* Starts its threads: after the fork. NULL: no memory, no thread, or no libcurl for the
+ * URL. */
 struct external_service *external_service_new(const struct external_options *options,
                                               struct redis_client *client,
                                               struct circuit_breaker *breaker);
