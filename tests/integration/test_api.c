@@ -13,6 +13,7 @@
 
 #include "app.h"
 #include "dispatch.h"
+#include "http_server.h"
 #include "log.h"
 #include "near_cache.h"
 #include "test_redis.h"
@@ -429,6 +430,34 @@ static void the_external_service_succeeds_fails_and_falls_back(void **state)
     assert_true(body_has("\"probe_due\":false,\"shared\":true}"));
 }
 
+static void the_external_service_may_be_a_real_one(void **state)
+{
+    (void)state;
+    (void)setenv("no_proxy", "*", 1);
+    struct http_server *server = http_server_new();
+    http_server_answer(server, 200, "{\"rain\": true}\n");
+    /* Room to read its answer does not depend on the limit for ours. */
+    const char *const real[] = {"EXTERNAL_SERVICE_URL", http_server_url(server), "BODY_LIMIT_BYTES",
+                                "64", NULL};
+    make_app(real);
+    assert_int_equal(get("/api/external", ""), 200);
+    assert_true(body_has("{\"status\":\"success\",\"source\":\"external_service\","
+                         "\"data\":{\"rain\": true},\"timestamp\":"));
+    char line[128];
+    http_server_request_line(server, line, sizeof line);
+    assert_string_equal(line, "GET /?type=external_request HTTP/1.1");
+    char many[1024] = "{\"a\":[0";
+    for (int i = 0; i < 500; i++)
+        memcpy(many + strlen(many), ",0", 3);
+    memcpy(many + strlen(many), "]}", 3);
+    http_server_answer(server, 200, many);
+    assert_int_equal(get("/api/external", ""), 200);
+    assert_true(body_has("success"));
+    http_server_answer(server, 500, "{}");
+    assert_int_equal(get("/api/external", ""), 503);
+    http_server_free(server);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
@@ -446,6 +475,7 @@ int main(void)
         TEST(a_write_without_an_answer_may_have_happened),
         TEST(readiness_tells_what_a_write_survives),
         TEST(the_external_service_succeeds_fails_and_falls_back),
+        TEST(the_external_service_may_be_a_real_one),
     };
     return cmocka_run_group_tests_name("api", tests, NULL, NULL);
 }

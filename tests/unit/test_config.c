@@ -119,6 +119,53 @@ static void networks_are_checked(void **state)
         assert_refused("TRUSTED_PROXIES", wrong[i]);
 }
 
+static void the_external_url_is_of_http_and_can_be_added_to(void **state)
+{
+    (void)state;
+    static const char *const right[] = {"http://a",
+                                        "https://a.example:8443/b/c?d=e&f",
+                                        "http://127.0.0.1:65535?",
+                                        "http://[::1]/",
+                                        "http://[::1]:80",
+                                        "https://user:pa:ss@a/b@c:d"};
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++)
+        assert_taken("EXTERNAL_SERVICE_URL", right[i]);
+    static const char *const wrong[] = {"a",
+                                        "ftp://a",
+                                        "file:///etc/passwd",
+                                        "//a",
+                                        "http:/a",
+                                        "http://",
+                                        "https:///a",
+                                        "http://?a",
+                                        "http://:80/",
+                                        "http://a:0",
+                                        "http://a:/",
+                                        "http://a:65536",
+                                        "http://a:8x/",
+                                        "http://[::1",
+                                        "http://[]/",
+                                        "http://[::1]x",
+                                        "http://a b",
+                                        "http://a/#b",
+                                        "http://u@",
+                                        "http://a/\x7f",
+                                        "http://a/\xc3\xa9",
+                                        "http://a\n/"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_refused("EXTERNAL_SERVICE_URL", wrong[i]);
+}
+
+static void an_external_url_has_2048_characters_at_most(void **state)
+{
+    (void)state;
+    char url[2050] = "http://a/";
+    memset(url + 9, 'b', sizeof url - 10);
+    assert_refused("EXTERNAL_SERVICE_URL", url);
+    url[2048] = '\0';
+    assert_taken("EXTERNAL_SERVICE_URL", url);
+}
+
 static void a_key_prefix_has_nothing_that_keys_are_made_of(void **state)
 {
     (void)state;
@@ -144,10 +191,12 @@ static void secrets_are_never_printed(void **state)
     (void)state;
     (void)setenv("API_TOKEN", "hush\thush", 1);
     (void)setenv("REDIS_PASSWORD", "hush\nhush", 1);
+    (void)setenv("EXTERNAL_SERVICE_URL", "http//user:hush@host/", 1);
     assert_false(config_load(&config, &mistakes));
     const char *text = told();
     assert_non_null(strstr(text, "API_TOKEN"));
     assert_non_null(strstr(text, "REDIS_PASSWORD"));
+    assert_non_null(strstr(text, "EXTERNAL_SERVICE_URL: must be http://"));
     assert_null(strstr(text, "hush"));
 }
 
@@ -214,6 +263,8 @@ int main(void)
         TEST(the_rate_limit_goes_from_off_to_a_billion),
         TEST(levels_ignore_case),
         TEST(networks_are_checked),
+        TEST(the_external_url_is_of_http_and_can_be_added_to),
+        TEST(an_external_url_has_2048_characters_at_most),
         TEST(a_key_prefix_has_nothing_that_keys_are_made_of),
         TEST(all_mistakes_are_told_at_once),
         TEST(secrets_are_never_printed),
