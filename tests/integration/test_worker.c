@@ -280,15 +280,34 @@ static void workers_that_die_young_are_restarted_ever_later(void **state)
     AWAIT(fcgi_get_status(service.socket_path, "/livez") == 200);
 }
 
-static void sigterm_answers_what_runs_and_exits_0(void **state)
+static bool share_none(const pid_t *a, size_t a_count, const pid_t *b, size_t b_count)
 {
-    (void)state;
-    const char *const settings[] = {"EXTERNAL_SERVICE_LATENCY_MIN_MS=700",
-                                    "EXTERNAL_SERVICE_LATENCY_MAX_MS=700",
-                                    "EXTERNAL_SERVICE_FAILURE_RATE=0", NULL};
-    service_start_default(&service, settings);
+    for (size_t i = 0; i < a_count; i++) {
+        for (size_t j = 0; j < b_count; j++) {
+            if (a[i] == b[j])
+                return false;
+        }
+    }
+    return true;
+}
+
+static void await_new_workers(const pid_t *before)
+{
+    pid_t after[WORKERS_MAX];
+    size_t count;
+    AWAIT((count = service_workers(&service, after)) == 2 && share_none(before, 2, after, count));
+}
+
+enum { RUNNING = 4 };
+
+static const char *const slow_service[] = {"EXTERNAL_SERVICE_LATENCY_MIN_MS=700",
+                                           "EXTERNAL_SERVICE_LATENCY_MAX_MS=700",
+                                           "EXTERNAL_SERVICE_FAILURE_RATE=0", NULL};
+
+/* Signal the master while requests run; all of them are answered, afterwards. */
+static void signal_while_running(int signal)
+{
     const struct fcgi_param params[] = {{"REQUEST_METHOD", "GET"}, {"PATH_INFO", "/api/external"}};
-    enum { RUNNING = 4 };
     int peers[RUNNING];
     for (size_t i = 0; i < RUNNING; i++) {
         peers[i] = fcgi_connect(service.socket_path);
@@ -297,7 +316,7 @@ static void sigterm_answers_what_runs_and_exits_0(void **state)
         assert_true(fcgi_await_taken(peers[i]));
     }
     struct mono_time told = clock_mono_now();
-    assert_int_equal(kill(service.master, SIGTERM), 0);
+    assert_int_equal(kill(service.master, signal), 0);
     for (size_t i = 0; i < RUNNING; i++) {
         struct fcgi_answer answer;
         assert_true(fcgi_receive(peers[i], &answer));
@@ -305,10 +324,26 @@ static void sigterm_answers_what_runs_and_exits_0(void **state)
         fcgi_answer_release(&answer);
         (void)close(peers[i]);
     }
-    /* They were still running when the signal came. */
     assert_true(mono_us_between(told, clock_mono_now()) > 300000);
+}
+
+static void sigterm_answers_what_runs_and_exits_0(void **state)
+{
+    (void)state;
+    service_start_default(&service, slow_service);
+    signal_while_running(SIGTERM);
     struct rusage usage;
     assert_int_equal(service_await_exit(&service, 5000, &usage), 0);
+}
+
+static void sighup_answers_what_runs(void **state)
+{
+    (void)state;
+    service_start_default(&service, slow_service);
+    pid_t before[WORKERS_MAX];
+    AWAIT(service_workers(&service, before) == 2);
+    signal_while_running(SIGHUP);
+    await_new_workers(before);
 }
 
 static void a_silent_peer_neither_spins_nor_blocks_stopping(void **state)
@@ -329,24 +364,6 @@ static void a_silent_peer_neither_spins_nor_blocks_stopping(void **state)
     assert_true(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec < 1);
     for (size_t i = 0; i < 3; i++)
         (void)close(silent[i]);
-}
-
-static bool share_none(const pid_t *a, size_t a_count, const pid_t *b, size_t b_count)
-{
-    for (size_t i = 0; i < a_count; i++) {
-        for (size_t j = 0; j < b_count; j++) {
-            if (a[i] == b[j])
-                return false;
-        }
-    }
-    return true;
-}
-
-static void await_new_workers(const pid_t *before)
-{
-    pid_t after[WORKERS_MAX];
-    size_t count;
-    AWAIT((count = service_workers(&service, after)) == 2 && share_none(before, 2, after, count));
 }
 
 static void sighup_under_load_replaces_all_workers_and_loses_nothing(void **state)
@@ -546,6 +563,7 @@ int main(void)
         TEST(a_killed_worker_costs_what_was_in_flight_and_is_replaced),
         TEST(workers_that_die_young_are_restarted_ever_later),
         TEST(sigterm_answers_what_runs_and_exits_0),
+        TEST(sighup_answers_what_runs),
         TEST(a_silent_peer_neither_spins_nor_blocks_stopping),
         TEST(sighup_under_load_replaces_all_workers_and_loses_nothing),
         TEST(a_broken_binary_on_disk_is_not_reloaded),
