@@ -202,11 +202,13 @@ static enum err_code compute(struct summary_cache *cache, struct slice type, enu
     return code;
 }
 
-/* A type that is written and asked for all the time is not worth a write per question. */
+/* A type that is written and asked for all the time is not worth a write per question;
+ * one that is only read is, however soon an answer ran out. */
 static bool is_worth_keeping(const struct question *question)
 {
     int64_t age_us = question->now_us - question->kept.made_us;
-    return !question->has_kept || age_us < 0 || age_us >= KEEP_EVERY_US;
+    return !question->has_kept || question->kept.version == question->meta.version || age_us < 0 ||
+           age_us >= KEEP_EVERY_US;
 }
 
 /* Exact: nothing was written since, and no sample has left the window since. A clock

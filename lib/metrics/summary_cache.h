@@ -49,7 +49,8 @@ void summary_cache_free(struct summary_cache *cache);
  * `fresh_us` > 0, one that is no older than that. Appends what `ext:{type}` holds to
  * `external` (nothing when there is nothing). One round trip when cached or for
  * PERIOD_ALL, from the totals in `meta`; else those of metric_store_aggregate_since as
- * well. That the answer is kept is not waited for, and tried every 100 ms at most.
+ * well. That the answer is kept is not waited for; while the type is being written it
+ * is tried every 100 ms at most.
  */
 enum err_code summary_cache_get(struct summary_cache *cache, struct slice type, enum period period,
                                 int64_t fresh_us, struct mono_time deadline,

@@ -329,7 +329,7 @@ static enum err_code load_script(struct redis_client *client, enum redis_lane la
 
 /* The words of EVALSHA; their number, or 0 when there are too many. */
 struct eval_words {
-    struct slice argv[REDIS_EVAL_ARGS_MAX + 3];
+    struct slice argv[REDIS_WORDS_MAX];
     char key_count[8];
 };
 

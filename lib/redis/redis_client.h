@@ -82,10 +82,11 @@ struct slice redis_client_key_prefix(const struct redis_client *client);
 /*
  * Run one command and wait for its reply until the lane's deadline at most.
  *
- * `argv` is copied. On ERR_OK `*reply` is the caller's to free; an error reply of
- * Redis never arrives here but as a code. `err` gets detail, cause and
+ * `argv` is copied; at most REDIS_WORDS_MAX words. On ERR_OK `*reply` is the caller's to free; an
+ * error reply of Redis never arrives here but as a code. `err` gets detail, cause and
  * retry_after_ms.
  */
+enum { REDIS_WORDS_MAX = 163 };
 enum err_code redis_client_call(struct redis_client *client, enum redis_lane lane,
                                 const struct slice *argv, size_t argc, struct redisReply **reply,
                                 struct error *err) __attribute__((warn_unused_result));
@@ -95,7 +96,7 @@ enum err_code redis_client_call(struct redis_client *client, enum redis_lane lan
  * not executed) is given it again, once. At most REDIS_EVAL_ARGS_MAX keys and
  * arguments together.
  */
-enum { REDIS_EVAL_ARGS_MAX = 160 };
+enum { REDIS_EVAL_ARGS_MAX = REDIS_WORDS_MAX - 3 };
 enum err_code redis_client_eval(struct redis_client *client, enum redis_lane lane,
                                 enum redis_script script, const struct slice *keys,
                                 size_t key_count, const struct slice *args, size_t arg_count,

@@ -1,5 +1,6 @@
 #include "redis_pipeline.h"
 
+#include <assert.h>
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 
@@ -32,11 +33,9 @@ static struct redis_job *list_pop(struct redis_job_list *list)
 
 struct redis_job *redis_job_new(const struct slice *argv, size_t argc, struct mono_time deadline)
 {
-    enum { ARGC_MAX = REDIS_EVAL_ARGS_MAX + 3 };
-    const char *texts[ARGC_MAX];
-    size_t lengths[ARGC_MAX];
-    if (argc > ARGC_MAX)
-        return NULL;
+    const char *texts[REDIS_WORDS_MAX];
+    size_t lengths[REDIS_WORDS_MAX];
+    assert(argc >= 1 && argc <= REDIS_WORDS_MAX);
     for (size_t i = 0; i < argc; i++) {
         texts[i] = argv[i].ptr;
         lengths[i] = argv[i].len;

@@ -1,0 +1,87 @@
+#!/bin/bash
+# The commands and what the web server adds: addresses, tokens, limits, logs, two instances.
+set -u
+. "$(dirname "$0")/lib.sh"
+
+subject() { sed -n 's/.*"subject":"\([^"]*\)".*/\1/p' "$work/body"; }
+
+# --- the client's address
+service_start plain
+ask GET /api/rate-limit -H 'X-Forwarded-For: 203.0.113.7'
+check "X-Forwarded-For of a stranger is not believed" [ "$(subject)" = 4:127.0.0.1 ]
+ask GET /api/rate-limit -H 'X-Real-IP: 203.0.113.7' -H 'Forwarded: for=203.0.113.7' -H 'X_Forwarded_For: 203.0.113.7'
+check "nor any header like it" [ "$(subject)" = 4:127.0.0.1 ]
+plain_dir=$dir plain_port=$port
+
+service_start proxied TRUSTED_PROXIES=127.0.0.1,10.0.0.0/8
+ask GET /api/rate-limit -H 'X-Forwarded-For: 198.51.100.9, 203.0.113.7, 10.1.2.3'
+check "a trusted proxy's is, up to the last address that is not trusted" [ "$(subject)" = 4:203.0.113.7 ]
+ask GET /api/rate-limit -H 'X-Forwarded-For: 2001:db8:1:2:3:4:5:6'
+check "IPv6 counts by /64" [ "$(subject)" = 6:2001:db8:1:2 ]
+check "two instances run side by side" eval \
+    'curl -fsS -o /dev/null "http://127.0.0.1:$plain_port/health" && curl -fsS -o /dev/null "$base/health"'
+service_stop
+check "stopping one leaves the other" curl -fsS -o /dev/null "http://127.0.0.1:$plain_port/health"
+check "stopping again is no error" service_stop
+check "status says that it does not run: 3" eval 'RUN_DIR=$dir "$root/conf/service" status >/dev/null; [ $? = 3 ]'
+dir=$plain_dir port=$plain_port base=http://127.0.0.1:$plain_port
+check "status says that the other runs: 0" eval 'RUN_DIR=$dir "$root/conf/service" status >/dev/null'
+
+# --- bad commands are told
+told() { # told TEXT VARIABLE=value...: conf/service start fails and says TEXT
+    local text=$1
+    shift
+    ! env APP_HOST=127.0.0.1 RUN_DIR="$work/never" "$@" "$root/conf/service" start >"$work/body" 2>&1 && has "$text"
+}
+check "a port that is taken is told" told "$plain_port" APP_PORT="$plain_port"
+check "a wrong variable is told with what would be right" eval \
+    'told RATE_LIMIT_REQUESTS APP_PORT=$(free_port) RATE_LIMIT_REQUESTS=ten REDIS_TIMEOUT_MS=-5 && has REDIS_TIMEOUT_MS'
+check "a path too long for a socket is told" told 107 APP_PORT="$(free_port)" RUN_DIR="$work/$(printf 'x%.0s' $(seq 120))"
+
+# --- limits and logs
+ask GET /health -H "X-Long: $(head -c 20000 /dev/zero | tr '\0' x)"
+check "a header that is too long is 431" is 431
+ask GET /health -H 'X-Request-Id: my-id.1'
+check "a sane request id is kept" says 'x-request-id: my-id.1'
+ask GET /health -H 'X-Request-Id: <script>'
+check "another is replaced" eval 'says "x-request-id: " && ! says "x-request-id: <"'
+check "answers carry the security headers" eval \
+    'says "x-content-type-options: nosniff" && says "x-frame-options: DENY" && says "referrer-policy: " && says "content-security-policy: "'
+check "no answer names a server" eval '! says "server:"'
+ask GET '/api/metrics/list?type=%22%0a%1b%5b31m'
+ask GET '/no"such\path'
+service_stop
+check "every line of the access log is one JSON object" eval \
+    '[ "$(wc -l <"$dir/log/access.log")" -ge 5 ] && ! grep -qv "^{.*}$" "$dir/log/access.log"'
+check "every line of the event log is one JSON object" eval '! grep -qv "^{.*}$" "$dir/log/events.log"'
+check "no log holds an escape character" eval '! grep -q "$(printf "\033")" "$dir"/log/*.log'
+
+# --- a token
+service_start token API_TOKEN=s3cret
+ask GET /api/metrics/list
+check "without the token: 401, and how" eval 'is 401 && says "www-authenticate: Bearer" && has "\"code\":\"UNAUTHORIZED\""'
+ask GET /api/metrics/list -H 'Authorization: Bearer s3creT'
+check "with a wrong one: 401" is 401
+ask GET /api/metrics/list -H 'Authorization: Bearer s3cret'
+check "with the token: 200" is 200
+ask POST /api/metrics -d '{"timestamp":1771675200,"value":1,"type":"x"}'
+check "a POST without it stores nothing" is 401
+for path in /health /livez /readyz; do
+    ask GET "$path"
+    check "$path needs none" is 200
+done
+check "the token is in no log" eval '! grep -rq s3cret "$dir/log"'
+service_stop
+
+# --- in the foreground
+foreground=$(free_port)
+APP_HOST=127.0.0.1 APP_PORT=$foreground RUN_DIR=$work/fg env --default-signal=INT setsid "$root/conf/service" run >"$work/run.log" 2>&1 &
+runner=$!
+services+=("$work/fg")
+base=http://127.0.0.1:$foreground
+check "run answers" await 15 is_healthy
+kill -INT "$runner"
+wait "$runner"
+check "Ctrl-C ends it with 0 or 130" eval '[ $? = 0 ] || [ $? = 130 ]'
+check "and nothing of it is left" eval '! RUN_DIR=$work/fg "$root/conf/service" status >/dev/null && ! curl -s -m 2 -o /dev/null "$base/health"'
+finish
