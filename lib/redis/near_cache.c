@@ -5,10 +5,9 @@
 #include <stdlib.h>
 
 #include "hash.h"
-#include "near_cache_io.h"
 #include "redis_conn.h"
+#include "redis_guest.h"
 #include "redis_keys.h"
-#include "redis_near.h"
 
 enum {
     WAYS = 4, /* places that an entry may take */
@@ -58,43 +57,6 @@ static uint64_t hash_of_entry(uint64_t tag_hash, struct slice name)
     return hash ? hash : 1;
 }
 
-struct near_cache *near_cache_new(struct redis_client *client, size_t entries_max,
-                                  size_t entry_bytes_max)
-{
-    struct near_cache *cache = calloc(1, sizeof *cache);
-    if (!cache)
-        return NULL;
-    cache->entries_max = (entries_max + WAYS - 1) / WAYS * WAYS;
-    cache->entry_bytes_max = entry_bytes_max;
-    cache->entries = calloc(cache->entries_max, sizeof *cache->entries);
-    if (!cache->entries)
-        goto err0;
-    if (pthread_mutex_init(&cache->mutex, NULL) != 0)
-        goto err1;
-    cache->epoch = 1;
-    redis_conn_init(&cache->conn, REDIS_ROLE_TRACKING, redis_near_options(client), NULL, -1);
-    redis_near_attach(client, cache);
-    return cache;
-
-err1:
-    free(cache->entries);
-err0:
-    free(cache);
-    return NULL;
-}
-
-void near_cache_free(struct near_cache *cache)
-{
-    if (!cache)
-        return;
-    for (size_t i = 0; i < cache->entries_max; i++)
-        free(cache->entries[i].bytes);
-    redis_conn_release(&cache->conn);
-    (void)pthread_mutex_destroy(&cache->mutex);
-    free(cache->entries);
-    free(cache);
-}
-
 /* --- what Redis says (all under the mutex) ---------------------------------------- */
 
 static bool is_tracking(const struct near_cache *cache, struct mono_time now)
@@ -142,8 +104,10 @@ static void send_ping(struct near_cache *cache, struct mono_time now)
     static const char ping[] = "PING\r\n";
     redis_conn_queue(&cache->conn, ping, sizeof ping - 1);
     redis_conn_flush(&cache->conn, now);
+    /* Of several under way the first counts: nobody waits longer for more of them. */
+    if (cache->pongs_heard == cache->pings_sent)
+        cache->ping_sent_at = now;
     cache->pings_sent++;
-    cache->ping_sent_at = now;
     cache->ping_due = mono_after_ms(now, PING_EVERY_MS);
 }
 
@@ -311,23 +275,26 @@ bool near_cache_is_tracking(struct near_cache *cache)
  * It never waits for the mutex: a look-up that holds it may be waiting for a pong, and
  * does all that is to be done meanwhile. */
 
-void near_cache_io_start(struct near_cache *cache, int wake_fd)
+static void begin(void *context, int wake_fd)
 {
+    struct near_cache *cache = context;
     (void)pthread_mutex_lock(&cache->mutex);
     cache->conn.wake_fd = wake_fd;
     (void)pthread_mutex_unlock(&cache->mutex);
 }
 
-void near_cache_io_stop(struct near_cache *cache)
+static void end(void *context)
 {
+    struct near_cache *cache = context;
     (void)pthread_mutex_lock(&cache->mutex);
     redis_conn_release(&cache->conn);
     cache->epoch++;
     (void)pthread_mutex_unlock(&cache->mutex);
 }
 
-void near_cache_io_tick(struct near_cache *cache, struct mono_time now)
+static void tick(void *context, struct mono_time now)
 {
+    struct near_cache *cache = context;
     if (pthread_mutex_trylock(&cache->mutex) != 0)
         return;
     bool was_ready = cache->conn.state == REDIS_CONN_READY;
@@ -340,8 +307,9 @@ void near_cache_io_tick(struct near_cache *cache, struct mono_time now)
     (void)pthread_mutex_unlock(&cache->mutex);
 }
 
-struct mono_time near_cache_io_wakeup(struct near_cache *cache)
+static struct mono_time wakeup(void *context)
 {
+    struct near_cache *cache = context;
     if (pthread_mutex_trylock(&cache->mutex) != 0)
         return mono_after_ms(clock_mono_now(), BUSY_RETRY_MS);
     struct mono_time first =
@@ -350,8 +318,9 @@ struct mono_time near_cache_io_wakeup(struct near_cache *cache)
     return first;
 }
 
-int near_cache_io_fd(struct near_cache *cache, short *events)
+static int poll_fd(void *context, short *events)
 {
+    struct near_cache *cache = context;
     *events = 0;
     if (pthread_mutex_trylock(&cache->mutex) != 0)
         return -1;
@@ -361,8 +330,9 @@ int near_cache_io_fd(struct near_cache *cache, short *events)
     return fd;
 }
 
-void near_cache_io_handle(struct near_cache *cache, short revents, struct mono_time now)
+static void handle(void *context, short revents, struct mono_time now)
 {
+    struct near_cache *cache = context;
     if (revents == 0 || pthread_mutex_trylock(&cache->mutex) != 0)
         return;
     if (cache->conn.state == REDIS_CONN_READY) {
@@ -379,4 +349,44 @@ void near_cache_io_handle(struct near_cache *cache, short revents, struct mono_t
         }
     }
     (void)pthread_mutex_unlock(&cache->mutex);
+}
+
+/* --- life ---------------------------------------------------------------------------- */
+
+struct near_cache *near_cache_new(struct redis_client *client, size_t entries_max,
+                                  size_t entry_bytes_max)
+{
+    struct near_cache *cache = calloc(1, sizeof *cache);
+    if (!cache)
+        return NULL;
+    cache->entries_max = (entries_max + WAYS - 1) / WAYS * WAYS;
+    cache->entry_bytes_max = entry_bytes_max;
+    cache->entries = calloc(cache->entries_max, sizeof *cache->entries);
+    if (!cache->entries)
+        goto err0;
+    if (pthread_mutex_init(&cache->mutex, NULL) != 0)
+        goto err1;
+    cache->epoch = 1;
+    redis_conn_init(&cache->conn, REDIS_ROLE_TRACKING, redis_client_options(client), NULL, -1);
+    const struct redis_guest guest = {cache, begin, end, tick, wakeup, poll_fd, handle};
+    redis_client_host(client, &guest);
+    return cache;
+
+err1:
+    free(cache->entries);
+err0:
+    free(cache);
+    return NULL;
+}
+
+void near_cache_free(struct near_cache *cache)
+{
+    if (!cache)
+        return;
+    for (size_t i = 0; i < cache->entries_max; i++)
+        free(cache->entries[i].bytes);
+    redis_conn_release(&cache->conn);
+    (void)pthread_mutex_destroy(&cache->mutex);
+    free(cache->entries);
+    free(cache);
 }

@@ -6,9 +6,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "near_cache_io.h"
+#include "redis_guest.h"
 #include "redis_keys.h"
-#include "redis_near.h"
 #include "redis_pipeline.h"
 
 enum { RETRY_AFTER_MS = 1000 };
@@ -16,7 +15,7 @@ enum { RETRY_AFTER_MS = 1000 };
 struct redis_client {
     struct redis_options options; /* its texts are ours */
     struct redis_pipeline lanes[REDIS_LANE_COUNT];
-    struct near_cache *near;
+    struct redis_guest guest; /* without a context: none */
     atomic_int durability;
 
     int wake_fd;
@@ -104,14 +103,14 @@ void redis_client_free(struct redis_client *client)
     free(client);
 }
 
-const struct redis_options *redis_near_options(const struct redis_client *client)
+const struct redis_options *redis_client_options(const struct redis_client *client)
 {
     return &client->options;
 }
 
-void redis_near_attach(struct redis_client *client, struct near_cache *cache)
+void redis_client_host(struct redis_client *client, const struct redis_guest *guest)
 {
-    client->near = cache;
+    client->guest = *guest;
 }
 
 /* --- the I/O thread ------------------------------------------------------------------ */
@@ -123,8 +122,8 @@ static int timeout_ms(struct redis_client *client, struct mono_time now)
         struct mono_time t = redis_pipeline_wakeup(&client->lanes[lane]);
         first = mono_is_before(t, first) ? t : first;
     }
-    if (client->near) {
-        struct mono_time t = near_cache_io_wakeup(client->near);
+    if (client->guest.context) {
+        struct mono_time t = client->guest.wakeup(client->guest.context);
         first = mono_is_before(t, first) ? t : first;
     }
     int64_t us = mono_us_between(now, first);
@@ -149,18 +148,18 @@ static void turn(struct redis_client *client)
     struct mono_time now = clock_mono_now();
     for (int lane = 0; lane < REDIS_LANE_COUNT; lane++)
         redis_pipeline_tick(&client->lanes[lane], now);
-    if (client->near)
-        near_cache_io_tick(client->near, now);
+    if (client->guest.context)
+        client->guest.tick(client->guest.context, now);
 
     struct pollfd fds[REDIS_LANE_COUNT + 2] = {{.fd = client->wake_fd, .events = POLLIN}};
     for (int lane = 0; lane < REDIS_LANE_COUNT; lane++) {
         fds[1 + lane].fd = client->lanes[lane].conn.fd;
         fds[1 + lane].events = redis_conn_events(&client->lanes[lane].conn);
     }
-    struct pollfd *near_fd = &fds[REDIS_LANE_COUNT + 1];
-    near_fd->fd = -1;
-    if (client->near)
-        near_fd->fd = near_cache_io_fd(client->near, &near_fd->events);
+    struct pollfd *guest_fd = &fds[REDIS_LANE_COUNT + 1];
+    guest_fd->fd = -1;
+    if (client->guest.context)
+        guest_fd->fd = client->guest.fd(client->guest.context, &guest_fd->events);
 
     /* A caller that queues after this sees the flag and writes to wake_fd. */
     atomic_store(&client->is_sleeping, true);
@@ -176,8 +175,8 @@ static void turn(struct redis_client *client)
     now = clock_mono_now();
     for (int lane = 0; lane < REDIS_LANE_COUNT; lane++)
         redis_pipeline_handle(&client->lanes[lane], fds[1 + lane].revents, now);
-    if (client->near)
-        near_cache_io_handle(client->near, near_fd->revents, now);
+    if (client->guest.context)
+        client->guest.handle(client->guest.context, guest_fd->revents, now);
 }
 
 static void *run(void *argument)
@@ -185,15 +184,15 @@ static void *run(void *argument)
     struct redis_client *client = argument;
     while (!atomic_load(&client->is_stopping))
         turn(client);
-    if (client->near)
-        near_cache_io_stop(client->near);
+    if (client->guest.context)
+        client->guest.end(client->guest.context);
     return NULL;
 }
 
 bool redis_client_start(struct redis_client *client)
 {
-    if (client->near)
-        near_cache_io_start(client->near, client->wake_fd);
+    if (client->guest.context)
+        client->guest.begin(client->guest.context, client->wake_fd);
     client->has_thread = pthread_create(&client->thread, NULL, run, client) == 0;
     return client->has_thread;
 }
