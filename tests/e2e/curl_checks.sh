@@ -136,6 +136,8 @@ ask DELETE /api/metrics
 check "a wrong method is 405 and says which" eval 'is 405 && says "allow: POST"'
 ask GET /api/metrics/list/
 check "a trailing slash is redirected: 307" eval 'is 307 && says "location: /api/metrics/list"'
+ask GET /docs/
+check "also behind /docs" eval 'is 307 && grep -qiE "^location: (http://[^/]*)?/docs.?$" "$work/head"'
 
 echo "1..$count"
 [ "$failures" = 0 ]
