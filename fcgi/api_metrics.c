@@ -10,33 +10,17 @@
 #include "rate_headers.h"
 #include "routes.h"
 
-/* A string of digits is a number of seconds, as a JSON number is. */
-static bool is_numeric_text(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        bool is_sign = i == 0 && (c == '-' || c == '+');
-        if (!is_sign && c != '.' && !(c >= '0' && c <= '9'))
-            return false;
-    }
-    return text.len > 0;
-}
-
 static void read_timestamp(const struct json_value *value, struct wall_time *at, struct error *err)
 {
     struct slice text;
     double number;
     const char *wrong;
-    if (json_value_number(value, &number)) {
+    if (json_value_number(value, &number))
         wrong = iso8601_from_number(number, at);
-    } else if (json_value_text(value, &text)) {
-        if (is_numeric_text(text) && number_parse_double(text, &number))
-            wrong = iso8601_from_number(number, at);
-        else
-            wrong = iso8601_parse(text, at);
-    } else {
+    else if (json_value_text(value, &text))
+        wrong = iso8601_parse(text, at);
+    else
         wrong = "must be an ISO 8601 date and time, or Unix seconds";
-    }
     if (wrong)
         (void)error_add_field(err, "body", "timestamp", "%s", wrong);
 }
