@@ -148,9 +148,10 @@ static enum err_code fetch(void *context, struct strbuf *result, struct error *e
         if (!has_external && answer.summary.count > 0)
             external_service_refresh(app->external, q->type);
         write_entry(q, &answer, strbuf_slice(&external), asked_at, result);
-        near_cache_put(app->near_cache, &ticket, q->tag, q->name, strbuf_slice(result),
-                       (struct mono_time){asked_at.us - answer.age_us},
-                       end_of(app, &answer, has_external, asked_at));
+        if (!strbuf_failed(result)) /* else it holds a part */
+            near_cache_put(app->near_cache, &ticket, q->tag, q->name, strbuf_slice(result),
+                           (struct mono_time){asked_at.us - answer.age_us},
+                           end_of(app, &answer, has_external, asked_at));
     }
     strbuf_release(&external);
     return code;

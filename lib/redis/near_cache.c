@@ -138,9 +138,10 @@ static void drain(struct near_cache *cache, struct mono_time now)
 static bool catch_up(struct near_cache *cache, struct mono_time now)
 {
     drain(cache, now);
+    /* Not of the PINGs that draining sends from here on, or a flood would hold us. */
+    struct mono_time end = mono_after_ms(cache->ping_sent_at, PONG_WITHIN_MS);
     while (cache->conn.state == REDIS_CONN_READY && cache->pongs_heard < cache->pings_sent) {
         struct mono_time t = clock_mono_now();
-        struct mono_time end = mono_after_ms(cache->ping_sent_at, PONG_WITHIN_MS);
         if (!mono_is_before(t, end))
             return false;
         struct pollfd p = {.fd = cache->conn.fd, .events = POLLIN};
@@ -188,9 +189,18 @@ static struct entry *find_place(struct near_cache *cache, uint64_t hash, struct 
     return place;
 }
 
-static void append_value(const struct entry *entry, struct strbuf *out)
+static bool is_true(const struct near_cache *cache, const struct entry *entry, uint64_t changes,
+                    struct mono_time now)
+{
+    return entry->epoch == cache->epoch && entry->changes == changes &&
+           mono_is_before(now, entry->end);
+}
+
+/* False when `out` has no room. */
+static bool append_value(const struct entry *entry, struct strbuf *out)
 {
     strbuf_append(out, entry->bytes + entry->tag_bytes + entry->name_bytes, entry->value_bytes);
+    return !strbuf_failed(out);
 }
 
 bool near_cache_get(struct near_cache *cache, struct slice tag, struct slice name,
@@ -198,16 +208,11 @@ bool near_cache_get(struct near_cache *cache, struct slice tag, struct slice nam
 {
     uint64_t tag_hash = hash_of_tag(tag);
     uint64_t hash = hash_of_entry(tag_hash, name);
-    bool found = false;
     (void)pthread_mutex_lock(&cache->mutex);
     bool tracking = cache->conn.state == REDIS_CONN_READY && catch_up(cache, now);
     uint64_t changes = cache->changes[tag_hash % CHANGE_SLOTS];
     const struct entry *entry = tracking ? find(cache, hash, tag, name) : NULL;
-    if (entry && entry->epoch == cache->epoch && entry->changes == changes &&
-        mono_is_before(now, entry->end)) {
-        append_value(entry, out);
-        found = true;
-    }
+    bool found = entry && is_true(cache, entry, changes, now) && append_value(entry, out);
     *ticket = (struct near_ticket){tracking ? cache->epoch : 0, changes};
     (void)pthread_mutex_unlock(&cache->mutex);
     return found;
@@ -219,12 +224,11 @@ bool near_cache_get_stale(struct near_cache *cache, struct slice tag, struct sli
     uint64_t hash = hash_of_entry(hash_of_tag(tag), name);
     (void)pthread_mutex_lock(&cache->mutex);
     const struct entry *entry = find(cache, hash, tag, name);
-    if (entry) {
-        append_value(entry, out);
+    bool found = entry && append_value(entry, out);
+    if (found)
         *age_us = mono_us_between(entry->made, now);
-    }
     (void)pthread_mutex_unlock(&cache->mutex);
-    return entry != NULL;
+    return found;
 }
 
 void near_cache_put(struct near_cache *cache, const struct near_ticket *ticket, struct slice tag,
@@ -240,11 +244,14 @@ void near_cache_put(struct near_cache *cache, const struct near_ticket *ticket, 
     memcpy(copy, tag.ptr, tag.len);
     memcpy(copy + tag.len, name.ptr, name.len);
     memcpy(copy + tag.len + name.len, bytes.ptr, bytes.len);
-    uint64_t hash = hash_of_entry(hash_of_tag(tag), name);
+    uint64_t tag_hash = hash_of_tag(tag);
+    uint64_t hash = hash_of_entry(tag_hash, name);
     (void)pthread_mutex_lock(&cache->mutex);
     struct entry *place = find_place(cache, hash, tag, name);
-    /* A slower thread does not replace what a later one made. */
-    if (is_entry(place, hash, tag, name) && mono_is_before(made, place->made)) {
+    /* A slower thread does not replace what a later one made. What is no longer true makes
+     * way: `made` is reckoned back by an age, and so may seem to be before its own past. */
+    if (is_entry(place, hash, tag, name) && mono_is_before(made, place->made) &&
+        is_true(cache, place, cache->changes[tag_hash % CHANGE_SLOTS], clock_mono_now())) {
         free(copy);
     } else {
         free(place->bytes);

@@ -51,8 +51,8 @@ void near_cache_free(struct near_cache *cache);
 
 /*
  * Apply what Redis said so far, then look for entry `name` of `tag`. When found and
- * `now` is before its end, appends it to `out` and returns true. In either case
- * fills `ticket`: take it before asking Redis for what will be put.
+ * `now` is before its end, appends it to `out` and returns true (false when `out` has
+ * no room). In either case fills `ticket`: take it before asking Redis for what will be put.
  */
 bool near_cache_get(struct near_cache *cache, struct slice tag, struct slice name,
                     struct mono_time now, struct strbuf *out, struct near_ticket *ticket);

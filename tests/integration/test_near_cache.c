@@ -163,6 +163,49 @@ static void an_entry_made_before_a_change_is_not_kept_as_true(void **state)
     close_process(&p);
 }
 
+static void what_is_no_longer_true_makes_way_whenever_the_next_was_made(void **state)
+{
+    (void)state;
+    struct process p = open_process(server.socket_path);
+    struct near_ticket ticket;
+    char value[64];
+    struct mono_time now = clock_mono_now(), end = mono_after_ms(now, 60000);
+    assert_false(look(&p, "way", &ticket, value, sizeof value));
+    near_cache_put(p.near, &ticket, SLICE("way"), SLICE("n"), SLICE("first"), now, end);
+    struct mono_time before = {now.us - 1};
+    near_cache_put(p.near, &ticket, SLICE("way"), SLICE("n"), SLICE("slower"), before, end);
+    assert_true(look(&p, "way", &ticket, value, sizeof value));
+    assert_string_equal(value, "first");
+
+    command("SET ra:meta:{way} 1");
+    assert_false(look(&p, "way", &ticket, value, sizeof value));
+    near_cache_put(p.near, &ticket, SLICE("way"), SLICE("n"), SLICE("second"), before, now);
+    assert_false(look(&p, "way", &ticket, value, sizeof value)); /* it has ended already */
+    struct mono_time earlier = {now.us - 2};
+    near_cache_put(p.near, &ticket, SLICE("way"), SLICE("n"), SLICE("third"), earlier, end);
+    assert_true(look(&p, "way", &ticket, value, sizeof value));
+    assert_string_equal(value, "third");
+    close_process(&p);
+}
+
+static void an_entry_that_does_not_fit_is_not_found(void **state)
+{
+    (void)state;
+    struct process p = open_process(server.socket_path);
+    struct near_ticket ticket;
+    char value[4];
+    struct strbuf out;
+    int64_t age_us;
+    strbuf_init(&out, sizeof value);
+    assert_false(look(&p, "fit", &ticket, value, sizeof value));
+    keep(&p, "fit", &ticket, "answer");
+    assert_false(look(&p, "fit", &ticket, value, sizeof value));
+    assert_false(
+        near_cache_get_stale(p.near, SLICE("fit"), SLICE("n"), clock_mono_now(), &out, &age_us));
+    strbuf_release(&out);
+    close_process(&p);
+}
+
 static void an_entry_ends_at_its_time(void **state)
 {
     (void)state;
@@ -363,6 +406,8 @@ int main(void)
         cmocka_unit_test(an_expired_key_makes_its_entry_stale),
         cmocka_unit_test(a_flush_makes_every_entry_stale),
         cmocka_unit_test(an_entry_made_before_a_change_is_not_kept_as_true),
+        cmocka_unit_test(what_is_no_longer_true_makes_way_whenever_the_next_was_made),
+        cmocka_unit_test(an_entry_that_does_not_fit_is_not_found),
         cmocka_unit_test(an_entry_ends_at_its_time),
         cmocka_unit_test(a_lost_server_makes_everything_stale),
         cmocka_unit_test(a_black_hole_is_noticed_within_a_second),

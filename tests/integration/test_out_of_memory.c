@@ -1,0 +1,279 @@
+/*
+ * Every allocation of a call fails once, in its thread: no crash, an error, and the next
+ * call works. The sanitizers bring allocators of their own, so these tests are not theirs.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app.h"
+#include "dispatch.h"
+#include "json_read.h"
+#include "log.h"
+#include "near_cache.h"
+#include "test_redis.h"
+
+enum { AWAIT_MS = 5000, ALLOCATIONS_MAX = 1000 };
+
+static _Thread_local unsigned calls_left; /* 0: none will fail */
+static _Thread_local bool has_failed;
+
+static bool must_fail(void)
+{
+    if (calls_left == 0 || --calls_left > 0)
+        return false;
+    has_failed = true;
+    return true;
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { IS_INTERPOSED = 0 };
+#else
+enum { IS_INTERPOSED = 1 };
+
+extern void *__libc_malloc(size_t bytes);
+extern void *__libc_calloc(size_t count, size_t bytes);
+extern void *__libc_realloc(void *old, size_t bytes);
+
+void *malloc(size_t bytes)
+{
+    return must_fail() ? NULL : __libc_malloc(bytes);
+}
+
+void *calloc(size_t count, size_t bytes)
+{
+    return must_fail() ? NULL : __libc_calloc(count, bytes);
+}
+
+void *realloc(void *old, size_t bytes)
+{
+    return must_fail() ? NULL : __libc_realloc(old, bytes);
+}
+#endif
+
+static struct test_redis server;
+static struct config config;
+static struct app *app;
+
+/* Fail the first allocation of `step`, then the second, until none is left to fail.
+ * `step` says whether it went well; `may_go_well`: also with a failure. */
+static void sweep(bool (*step)(void), bool may_go_well)
+{
+    if (!IS_INTERPOSED)
+        skip();
+    unsigned failed = 0, refused = 0;
+    for (unsigned nth = 1; nth <= ALLOCATIONS_MAX; nth++) {
+        has_failed = false;
+        calls_left = nth;
+        bool went_well = step();
+        calls_left = 0;
+        if (!has_failed) {
+            assert_true(went_well);
+            break;
+        }
+        failed++;
+        refused += !went_well;
+        if (went_well && !may_go_well)
+            fail_msg("allocation %u failed, and nobody was told", nth);
+        has_failed = false;
+        assert_true(step());
+    }
+    assert_in_range(failed, 1, ALLOCATIONS_MAX - 1);
+    assert_true(refused > 0);
+}
+
+static bool parse(void)
+{
+    struct error err;
+    error_init(&err);
+    struct json_document *document =
+        json_document_new(SLICE("{\"a\":[1,2.5,\"text\",{\"b\":null}],\"c\":true}"), "body", &err);
+    if (!document)
+        assert_int_equal(err.code, ERR_NO_MEMORY);
+    json_document_free(document);
+    return document != NULL;
+}
+
+static void a_document_is_refused(void **state)
+{
+    (void)state;
+    sweep(parse, false);
+}
+
+static bool call(void)
+{
+    const struct slice argv[] = {SLICE("ECHO"), SLICE("text")};
+    struct redisReply *reply;
+    struct error err;
+    error_init(&err);
+    enum err_code code = redis_client_call(app->redis, REDIS_LANE_READ, argv, 2, &reply, &err);
+    assert_true(code == ERR_OK ? reply != NULL : code == ERR_NO_MEMORY && !reply);
+    redis_reply_free(reply);
+    return code == ERR_OK;
+}
+
+static void a_command_is_not_sent(void **state)
+{
+    (void)state;
+    sweep(call, false);
+}
+
+/* True when what was kept is found. A look that finds nothing is no error. */
+static bool keep_and_look(void)
+{
+    struct near_ticket ticket;
+    struct strbuf out;
+    strbuf_init(&out, 64);
+    struct mono_time now = clock_mono_now(), end = mono_after_ms(now, 60000);
+    (void)near_cache_get(app->near_cache, SLICE("tag"), SLICE("gone"), now, &out, &ticket);
+    near_cache_put(app->near_cache, &ticket, SLICE("tag"), SLICE("n"), SLICE("value"), now, end);
+    bool found = near_cache_get(app->near_cache, SLICE("tag"), SLICE("n"), now, &out, &ticket);
+    assert_true(!found || slice_equals(strbuf_slice(&out), SLICE("value")));
+    strbuf_release(&out);
+    return found;
+}
+
+static void a_near_entry_is_whole_or_not_found(void **state)
+{
+    (void)state;
+    sweep(keep_and_look, true);
+}
+
+static struct arena arena;
+static struct response res;
+static struct slice posted;
+
+static int read_posted(void *context, char *bytes, size_t room)
+{
+    (void)context;
+    size_t len = room < posted.len ? room : posted.len;
+    memcpy(bytes, posted.ptr, len);
+    posted = slice_of(posted.ptr + len, posted.len - len);
+    return (int)len;
+}
+
+/* With nothing kept from the request before, so that all is allocated anew. */
+static int ask(const char *method, const char *path, const char *query, const char *body)
+{
+    response_release(&res);
+    response_init(&res);
+    arena_release(&arena);
+    arena_init(&arena, 1 << 20);
+    struct request req = {.method = slice_from_string(method),
+                          .path = slice_from_string(path),
+                          .query = slice_from_string(query),
+                          .remote_address = SLICE("192.0.2.7"),
+                          .request_id = SLICE("id"),
+                          .if_none_match = SLICE(""),
+                          .source = {NULL, read_posted},
+                          .arena = &arena};
+    posted = slice_from_string(body);
+    response_reset(&res);
+    dispatch(app, &req, &res);
+    return res.status;
+}
+
+/* Long enough for an answer to grow in more than one step. */
+#define TYPE                                                                                       \
+    "temperature.of.the.third.bearing.of.the.second.pump.of.the.northern.waterworks.in.degrees.C"
+
+/* The adapter has words of its own for a response that has no memory (adapter.c). */
+static bool is_whole_summary(int status)
+{
+    if (status != 200 || strbuf_failed(&res.body) || strbuf_failed(&res.headers))
+        return false;
+    struct slice body = strbuf_slice(&res.body);
+    assert_true(
+        slice_starts_with(body, SLICE("{\"type\":\"" TYPE "\",\"period\":\"all\",\"count\":")));
+    assert_int_equal(body.ptr[body.len - 1], '}');
+    return true;
+}
+
+static bool ask_for_near_summary(void)
+{
+    return is_whole_summary(ask("GET", "/api/metrics/summary", "type=" TYPE, ""));
+}
+
+/* A change makes what is near stale, so the whole way is gone. */
+static bool ask_for_changed_summary(void)
+{
+    unsigned left = calls_left;
+    calls_left = 0;
+    assert_int_equal(
+        ask("POST", "/api/metrics", "", "{\"timestamp\":1,\"value\":2,\"type\":\"" TYPE "\"}"),
+        201);
+    calls_left = left;
+    bool went_well = ask_for_near_summary();
+    left = calls_left;
+    calls_left = 0;
+    /* A part of an answer must not have been kept. */
+    assert_true(ask_for_near_summary());
+    calls_left = left;
+    return went_well;
+}
+
+static void a_summary_is_whole_or_refused(void **state)
+{
+    (void)state;
+    sweep(ask_for_changed_summary, true);
+}
+
+static void a_near_summary_is_whole_or_refused(void **state)
+{
+    (void)state;
+    sweep(ask_for_near_summary, true);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    log_init(LOG_LEVEL_COUNT, LOG_FORMAT_TEXT);
+    test_redis_start(&server, NULL);
+    (void)setenv("REDIS_SOCKET", server.socket_path, 1);
+    (void)setenv("REDIS_WRITE_TIMEOUT_MS", "5000", 1);
+    (void)setenv("REDIS_TIMEOUT_MS", "2000", 1);
+    (void)setenv("RATE_LIMIT_REQUESTS", "0", 1);
+    struct strbuf mistakes;
+    strbuf_init(&mistakes, 4096);
+    if (!config_load(&config, &mistakes))
+        return -1;
+    strbuf_release(&mistakes);
+    arena_init(&arena, 1 << 20);
+    response_init(&res);
+    app = app_new(&config);
+    for (int i = 0; app && i < AWAIT_MS; i++) {
+        if (redis_client_is_connected(app->redis) && near_cache_is_tracking(app->near_cache))
+            return 0;
+        (void)poll(NULL, 0, 1);
+    }
+    return -1;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    app_free(app);
+    response_release(&res);
+    arena_release(&arena);
+    test_redis_stop(&server);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_document_is_refused),
+        cmocka_unit_test(a_command_is_not_sent),
+        cmocka_unit_test(a_near_entry_is_whole_or_not_found),
+        cmocka_unit_test(a_summary_is_whole_or_refused),
+        cmocka_unit_test(a_near_summary_is_whole_or_refused),
+    };
+    return cmocka_run_group_tests_name("out_of_memory", tests, start, stop);
+}
