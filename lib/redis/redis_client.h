@@ -58,7 +58,7 @@ struct redis_client *redis_client_new(const struct redis_options *options);
 /* Start the I/O thread; after the fork. Does not wait for Redis. False: no thread. */
 bool redis_client_start(struct redis_client *client);
 
-/* Stop the I/O thread; calls under way end as unavailable or unknown. NULL is fine. */
+/* Stop the I/O thread. No call may be under way; detached ones are dropped. NULL is fine. */
 void redis_client_free(struct redis_client *client);
 
 /* What is known without asking: every lane ready and heard from within a second. */
