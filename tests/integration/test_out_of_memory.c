@@ -1,6 +1,6 @@
 /*
  * Every allocation of a call fails once, in its thread: no crash, an error, and the next
- * call works. The sanitizers bring allocators of their own, so these tests are not theirs.
+ * call works. A sanitizer brings an allocator of its own: under one, the calls are just made.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -66,8 +66,10 @@ static struct app *app;
  * `step` says whether it went well; `may_go_well`: also with a failure. */
 static void sweep(bool (*step)(void), bool may_go_well)
 {
-    if (!IS_INTERPOSED)
-        skip();
+    if (!IS_INTERPOSED) {
+        assert_true(step());
+        return;
+    }
     unsigned failed = 0, refused = 0;
     for (unsigned nth = 1; nth <= ALLOCATIONS_MAX; nth++) {
         has_failed = false;
