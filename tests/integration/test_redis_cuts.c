@@ -121,6 +121,9 @@ static void a_cut_at_any_byte_of_the_replies_loses_and_doubles_nothing(void **st
         int before = cutting_proxy_cuts(proxy);
         cutting_proxy_cut_after(proxy, cut);
         run_callers(client);
+        /* Where too few replies came for it, the heartbeats bring the rest. */
+        for (int i = 0; i < 1000 && cutting_proxy_cuts(proxy) == before; i++)
+            (void)poll(NULL, 0, 5);
         assert_int_equal(cutting_proxy_cuts(proxy), before + 1);
     }
     redis_client_free(client);
