@@ -18,7 +18,7 @@
 
 struct route;
 
-enum { HTTP_HEADER_BYTES_MAX = 8192, HTTP_BODY_BYTES_MAX = 4 << 20 };
+enum { HTTP_HEADER_BYTES_MAX = 56 * 1024, HTTP_BODY_BYTES_MAX = 4 << 20 };
 
 /* Where a body comes from; read when the route is known and has said how much it takes. */
 struct body_source {

@@ -85,6 +85,16 @@ done
 raw "POST /api/metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 check "no Content-Length is a refusal" eval 'is 411 || is 422 || is 400'
 
+lie="{$t,\"value\":1,\"type\":\"lie\"}"
+raw "POST /api/metrics HTTP/1.1\r\nHost: x\r\nContent-Length: $((${#lie} - 1))\r\nConnection: close\r\n\r\n$lie"
+check "a Content-Length that is one too small is 422" is 422
+raw "POST /api/metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
+check "two Content-Lengths are 400" is 400
+raw "POST /api/metrics HTTP/1.1\r\nHost: x\r\nContent-Length: ${#lie}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+check "a Content-Length of a chunked body is never a sample" eval 'is 400 || is 422'
+raw "POST /api/metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n$lie\r\n0\r\n\r\n"
+check "a negative chunk is 400" is 400
+
 # --- paths, methods, parameters
 ask GET /apixyz
 check "a path that only begins like one of ours is 404" is 404
@@ -102,6 +112,10 @@ for method in PUT PATCH DELETE; do
 done
 ask GET /api/metrics
 check "GET of a POST path is 405" eval 'is 405 && says "allow: POST"'
+ask BREW /api/metrics
+check "an unknown method is refused" eval 'is 405 || is 400 || is 501'
+ask GET "/health/?$(repeat a 12000)"
+check "a long query is redirected whole" eval 'is 307 && says "location: .*/health[?]a{12000}.?$"'
 ask GET "/api/metrics/summary?type="
 check "an empty type is 422" is 422
 ask GET "/api/metrics/summary?type=a&type=chunked"
