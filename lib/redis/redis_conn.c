@@ -153,13 +153,13 @@ static void begin_handshake(struct redis_conn *conn, struct mono_time now)
     }
     for (int script = 0; script < REDIS_SCRIPT_COUNT; script++)
         SAY(conn, SLICE("SCRIPT"), SLICE("LOAD"), redis_script_source((enum redis_script)script));
+    struct redis_key schema;
+    redis_key_global(&schema, slice_from_string(conn->options->key_prefix), "schema");
     if (conn->role == REDIS_ROLE_WRITE) {
         SAY(conn, SLICE("CONFIG"), SLICE("GET"), SLICE("append*"));
-        struct redis_key schema;
-        redis_key_global(&schema, slice_from_string(conn->options->key_prefix), "schema");
         SAY(conn, SLICE("SETNX"), redis_key_slice(&schema), SLICE(REDIS_SCHEMA_TEXT));
-        SAY(conn, SLICE("GET"), redis_key_slice(&schema));
     }
+    SAY(conn, SLICE("GET"), redis_key_slice(&schema));
     SAY(conn, SLICE("PING"));
 }
 
@@ -214,8 +214,8 @@ static void become_ready(struct redis_conn *conn)
 }
 
 /* The answers whose place in the pipeline matters are counted from its end. */
-static bool accept_write_facts(struct redis_conn *conn, const redisReply *reply, unsigned from_end,
-                               char *cause, size_t cause_bytes)
+static bool accept_facts(struct redis_conn *conn, const redisReply *reply, unsigned from_end,
+                         char *cause, size_t cause_bytes)
 {
     if (from_end == 4 && conn->durability)
         atomic_store(conn->durability, durability_of(reply));
@@ -247,8 +247,8 @@ static void accept_handshake_reply(struct redis_conn *conn, const redisReply *re
         redis_conn_fail(conn, now, true, cause);
         return;
     }
-    if (conn->role == REDIS_ROLE_WRITE &&
-        !accept_write_facts(conn, reply, from_end, cause, sizeof cause)) {
+    if (conn->role != REDIS_ROLE_TRACKING &&
+        !accept_facts(conn, reply, from_end, cause, sizeof cause)) {
         redis_conn_fail(conn, now, true, cause);
         return;
     }

@@ -314,6 +314,10 @@ static void a_newer_layout_is_refused(void **state)
     struct error err;
     int64_t value;
     assert_int_equal(increment(client, "newer", &value, &err), ERR_STORE_UNAVAILABLE);
+    struct redisReply *reply;
+    error_init(&err);
+    assert_int_equal(CALL(client, REDIS_LANE_READ, &reply, &err, SLICE("GET"), SLICE("newer")),
+                     ERR_STORE_UNAVAILABLE);
     assert_true(test_redis_command(&server, answer, sizeof answer, "SET ra:schema 1"));
     assert_true(test_redis_await_connected(client, true, 3000));
     redis_client_free(client);
