@@ -7,7 +7,7 @@
 #include "dispatch.h"
 #include "hash.h"
 
-enum { ARENA_BYTES_MAX = 8 << 20, REQUEST_ID_BYTES_MAX = 64, KEPT_BYTES_MAX = 128 * 1024 };
+enum { ARENA_BYTES_MAX = 8 << 20, REQUEST_ID_BYTES_MAX = 64 };
 
 /* What is left to say when there is no memory even for a problem. */
 static const char last_words[] = "Status: 503\r\nContent-Type: text/plain\r\nRetry-After: 1\r\n"
@@ -34,12 +34,7 @@ static void reset(struct adapter *adapter)
 {
     arena_reset(&adapter->arena);
     response_reset(&adapter->response);
-    if (adapter->out.capacity > KEPT_BYTES_MAX) {
-        size_t max = adapter->out.max;
-        strbuf_release(&adapter->out);
-        strbuf_init(&adapter->out, max);
-    }
-    strbuf_reset(&adapter->out);
+    strbuf_reset_keeping(&adapter->out, HTTP_KEPT_BYTES_MAX);
 }
 
 /* The variables that we look at, each found in one pass. */

@@ -1,18 +1,16 @@
 /* The external service and the breaker in front of it. */
 #include "circuit_breaker.h"
 #include "external_service.h"
-#include "iso8601.h"
 #include "json_write.h"
 #include "routes.h"
 
 static void write_instant(struct json_writer *w, const char *name, int64_t wall_us)
 {
-    char text[ISO8601_BYTES];
     json_write_name(w, name);
     if (wall_us == 0)
         json_write_null(w);
     else
-        json_write_text(w, iso8601_format((struct wall_time){wall_us}, text));
+        json_write_instant(w, (struct wall_time){wall_us});
 }
 
 enum err_code api_breaker_status(struct app *app, const struct request *req, struct response *res,
@@ -60,7 +58,8 @@ static void write_external(struct response *res, const struct strbuf *data)
         json_write_name(&w, "data");
         json_write_raw(&w, strbuf_slice(data));
     }
-    write_instant(&w, "timestamp", clock_wall_now().us);
+    json_write_name(&w, "timestamp");
+    json_write_instant(&w, clock_wall_now());
     json_write_end(&w);
 }
 

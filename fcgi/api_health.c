@@ -1,15 +1,7 @@
 /* The service about itself: /, /health, /livez, /readyz. */
-#include "iso8601.h"
 #include "json_write.h"
 #include "redis_client.h"
 #include "routes.h"
-
-static void write_now(struct json_writer *w)
-{
-    char now[ISO8601_BYTES];
-    json_write_name(w, "timestamp");
-    json_write_text(w, iso8601_format(clock_wall_now(), now));
-}
 
 enum err_code api_root(struct app *app, const struct request *req, struct response *res,
                        struct error *err)
@@ -40,7 +32,8 @@ enum err_code api_health(struct app *app, const struct request *req, struct resp
     json_write_string(&w, is_connected ? "healthy" : "degraded");
     json_write_name(&w, "redis_connected");
     json_write_boolean(&w, is_connected);
-    write_now(&w);
+    json_write_name(&w, "timestamp");
+    json_write_instant(&w, clock_wall_now());
     json_write_end(&w);
     return ERR_OK;
 }
@@ -96,7 +89,8 @@ enum err_code api_readyz(struct app *app, const struct request *req, struct resp
         json_write_name(&w, "warning");
         json_write_string(&w, warning);
     }
-    write_now(&w);
+    json_write_name(&w, "timestamp");
+    json_write_instant(&w, clock_wall_now());
     json_write_end(&w);
     return ERR_OK;
 }

@@ -71,14 +71,13 @@ static enum err_code read_sample(const struct json_value *root, struct sample *s
 
 static void write_receipt(struct response *res, struct slice type)
 {
-    char now[ISO8601_BYTES];
     struct json_writer w;
     json_write_begin(&w, &res->body);
     json_write_object(&w);
     json_write_name(&w, "message");
     json_write_string(&w, "Metric received");
     json_write_name(&w, "timestamp");
-    json_write_text(&w, iso8601_format(clock_wall_now(), now));
+    json_write_instant(&w, clock_wall_now());
     json_write_name(&w, "type");
     json_write_text(&w, type);
     json_write_end(&w);
@@ -93,30 +92,12 @@ static enum err_code add_sample(struct app *app, const struct request *req,
     struct rate_subject subject;
     rate_subject_from_address(req->remote_address, &subject);
     struct rate_verdict verdict;
-    struct error store_error;
-    error_init(&store_error);
-    enum err_code code =
-        metric_store_add(app->store, sample, policy, &subject, &verdict, &store_error);
-    switch (code) {
-    case ERR_OK:
+    enum err_code code = metric_store_add(app->store, sample, policy, &subject, &verdict, err);
+    if (code == ERR_OK || code == ERR_RATE_LIMITED)
         rate_headers_add(res, policy, &verdict);
+    if (code == ERR_OK)
         write_receipt(res, sample->type);
-        return ERR_OK;
-    case ERR_RATE_LIMITED:
-        rate_headers_add(res, policy, &verdict);
-        err->retry_after_ms = (uint32_t)(rate_seconds(verdict.retry_after_us) * 1000);
-        return error_set(err, code, "Rate limit exceeded");
-    case ERR_STORE_UNKNOWN:
-        (void)error_set(err, code,
-                        "Redis did not answer in time: the sample may or may not have been "
-                        "stored");
-        error_set_cause(err, "%s", store_error.cause);
-        err->retry_after_ms = store_error.retry_after_ms;
-        return code;
-    default:
-        *err = store_error;
-        return code;
-    }
+    return code;
 }
 
 enum err_code api_metrics_post(struct app *app, const struct request *req, struct response *res,
@@ -154,13 +135,13 @@ static enum err_code read_list_query(const struct request *req, struct slice *ty
 
 static void write_listed(struct json_writer *w, const struct listed_sample *sample)
 {
-    char id[48], at[ISO8601_BYTES];
+    char id[48];
     (void)snprintf(id, sizeof id, "%lld-%u", (long long)sample->record.at.us, sample->rank);
     json_write_object(w);
     json_write_name(w, "id");
     json_write_string(w, id);
     json_write_name(w, "timestamp");
-    json_write_text(w, iso8601_format(sample->record.at, at));
+    json_write_instant(w, sample->record.at);
     json_write_name(w, "value");
     json_write_number(w, sample->record.value);
     json_write_name(w, "type");

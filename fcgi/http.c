@@ -3,9 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* A buffer that one large answer blew up beyond this is given back. */
-enum { KEPT_BYTES_MAX = 128 * 1024 };
-
 void response_init(struct response *res)
 {
     strbuf_init(&res->headers, HTTP_HEADER_BYTES_MAX);
@@ -26,11 +23,7 @@ void response_reset(struct response *res)
     res->cache_control = "no-store";
     res->has_body = true;
     strbuf_reset(&res->headers);
-    if (res->body.capacity > KEPT_BYTES_MAX) {
-        strbuf_release(&res->body);
-        strbuf_init(&res->body, HTTP_BODY_BYTES_MAX);
-    }
-    strbuf_reset(&res->body);
+    strbuf_reset_keeping(&res->body, HTTP_KEPT_BYTES_MAX);
 }
 
 void response_header(struct response *res, const char *name, const char *format, ...)

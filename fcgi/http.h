@@ -18,7 +18,11 @@
 
 struct route;
 
-enum { HTTP_HEADER_BYTES_MAX = 56 * 1024, HTTP_BODY_BYTES_MAX = 4 << 20 };
+enum {
+    HTTP_HEADER_BYTES_MAX = 56 * 1024,
+    HTTP_BODY_BYTES_MAX = 4 << 20,
+    HTTP_KEPT_BYTES_MAX = 128 * 1024 /* of a buffer, from one request to the next */
+};
 
 /* Where a body comes from; read when the route is known and has said how much it takes. */
 struct body_source {

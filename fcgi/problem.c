@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "clock.h"
-#include "iso8601.h"
 #include "json_write.h"
 
 static const struct problem_kind kinds[ERR_CODE_COUNT] = {
@@ -64,7 +63,6 @@ static void write_body(const struct error *err, const struct problem_kind *kind,
                        const struct request *req, struct strbuf *body)
 {
     const char *detail = err->detail[0] ? err->detail : kind->title;
-    char now[ISO8601_BYTES];
     struct json_writer w;
     json_write_begin(&w, body);
     json_write_object(&w);
@@ -88,7 +86,7 @@ static void write_body(const struct error *err, const struct problem_kind *kind,
         json_write_end(&w);
     }
     json_write_name(&w, "timestamp");
-    json_write_text(&w, iso8601_format(clock_wall_now(), now));
+    json_write_instant(&w, clock_wall_now());
     json_write_name(&w, "request_id");
     json_write_text(&w, req->request_id);
     json_write_end(&w);

@@ -5,12 +5,11 @@
 
 struct error_row {
     const char *name;
-    bool retry;
     bool failure;
 };
 
 static const struct error_row rows[ERR_CODE_COUNT] = {
-#define X(code, name, retry, breaker) [code] = {name, retry, breaker},
+#define X(code, name, failure) [code] = {name, failure},
     ERROR_TABLE(X)
 #undef X
 };
@@ -18,11 +17,6 @@ static const struct error_row rows[ERR_CODE_COUNT] = {
 const char *err_name(enum err_code code)
 {
     return (unsigned)code < ERR_CODE_COUNT ? rows[code].name : "INTERNAL_ERROR";
-}
-
-bool err_retry_can_help(enum err_code code)
-{
-    return (unsigned)code < ERR_CODE_COUNT && rows[code].retry;
 }
 
 bool err_counts_as_failure(enum err_code code)

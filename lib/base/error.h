@@ -12,35 +12,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* code, name, can a retry help, does it count against a breaker */
+/* code, name, is it a dependency's failure */
 #define ERROR_TABLE(X)                                                                             \
-    X(ERR_OK, "OK", false, false)                                                                  \
-    X(ERR_VALIDATION, "VALIDATION_ERROR", false, false)                                            \
-    X(ERR_BAD_REQUEST, "BAD_REQUEST", false, false)                                                \
-    X(ERR_UNAUTHORIZED, "UNAUTHORIZED", false, false)                                              \
-    X(ERR_NOT_FOUND, "NOT_FOUND", false, false)                                                    \
-    X(ERR_METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", false, false)                                  \
-    X(ERR_PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", false, false)                                    \
-    X(ERR_RATE_LIMITED, "RATE_LIMIT_EXCEEDED", true, false)                                        \
-    X(ERR_LIMIT_REACHED, "LIMIT_REACHED", false, false)                                            \
-    X(ERR_CIRCUIT_OPEN, "CIRCUIT_BREAKER_OPEN", true, false)                                       \
-    X(ERR_BULKHEAD_FULL, "BULKHEAD_FULL", true, false)                                             \
-    X(ERR_UPSTREAM_FAILED, "EXTERNAL_SERVICE_UNAVAILABLE", true, true)                             \
-    X(ERR_STORE_UNAVAILABLE, "STORE_UNAVAILABLE", true, true)                                      \
-    X(ERR_STORE_UNKNOWN, "STORE_OUTCOME_UNKNOWN", true, true)                                      \
-    X(ERR_STORE_FULL, "STORE_FULL", true, false)                                                   \
-    X(ERR_NO_MEMORY, "OUT_OF_MEMORY", true, false)                                                 \
-    X(ERR_INTERNAL, "INTERNAL_ERROR", false, false)
+    X(ERR_OK, "OK", false)                                                                         \
+    X(ERR_VALIDATION, "VALIDATION_ERROR", false)                                                   \
+    X(ERR_BAD_REQUEST, "BAD_REQUEST", false)                                                       \
+    X(ERR_UNAUTHORIZED, "UNAUTHORIZED", false)                                                     \
+    X(ERR_NOT_FOUND, "NOT_FOUND", false)                                                           \
+    X(ERR_METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", false)                                         \
+    X(ERR_PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", false)                                           \
+    X(ERR_RATE_LIMITED, "RATE_LIMIT_EXCEEDED", false)                                              \
+    X(ERR_LIMIT_REACHED, "LIMIT_REACHED", false)                                                   \
+    X(ERR_CIRCUIT_OPEN, "CIRCUIT_BREAKER_OPEN", false)                                             \
+    X(ERR_BULKHEAD_FULL, "BULKHEAD_FULL", false)                                                   \
+    X(ERR_UPSTREAM_FAILED, "EXTERNAL_SERVICE_UNAVAILABLE", true)                                   \
+    X(ERR_STORE_UNAVAILABLE, "STORE_UNAVAILABLE", true)                                            \
+    X(ERR_STORE_UNKNOWN, "STORE_OUTCOME_UNKNOWN", true)                                            \
+    X(ERR_STORE_FULL, "STORE_FULL", false)                                                         \
+    X(ERR_NO_MEMORY, "OUT_OF_MEMORY", false)                                                       \
+    X(ERR_INTERNAL, "INTERNAL_ERROR", false)
 
 enum err_code {
-#define X(code, name, retry, breaker) code,
+#define X(code, name, failure) code,
     ERROR_TABLE(X)
 #undef X
         ERR_CODE_COUNT
 };
 
 const char *err_name(enum err_code code);
-bool err_retry_can_help(enum err_code code);
 bool err_counts_as_failure(enum err_code code);
 
 enum {

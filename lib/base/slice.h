@@ -38,6 +38,9 @@ static inline bool slice_starts_with(struct slice s, struct slice prefix)
     return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.ptr, prefix.ptr, prefix.len) == 0);
 }
 
+/* By bytes, as memcmp; of two that begin alike the shorter comes first. */
+int slice_compare(struct slice a, struct slice b);
+
 /* ASCII only, whatever the locale. */
 bool slice_equals_ignoring_case(struct slice a, struct slice b);
 

@@ -24,6 +24,13 @@ void strbuf_reset(struct strbuf *buf)
     buf->failed = false;
 }
 
+void strbuf_reset_keeping(struct strbuf *buf, size_t kept_bytes_max)
+{
+    if (buf->capacity > kept_bytes_max)
+        strbuf_release(buf);
+    strbuf_reset(buf);
+}
+
 void strbuf_truncate(struct strbuf *buf, size_t len)
 {
     assert(len <= buf->len);

@@ -26,8 +26,10 @@ struct strbuf {
 void strbuf_init(struct strbuf *buf, size_t bytes_max);
 void strbuf_release(struct strbuf *buf);
 
-/* Empty again, failure forgotten, memory kept. */
+/* Empty again, failure forgotten, memory kept; or kept up to `kept_bytes_max` only, so that
+ * one large text does not hold its memory for ever. */
 void strbuf_reset(struct strbuf *buf);
+void strbuf_reset_keeping(struct strbuf *buf, size_t kept_bytes_max);
 
 /* Back to `len` bytes (<= the present length). Does not clear a failure. */
 void strbuf_truncate(struct strbuf *buf, size_t len);

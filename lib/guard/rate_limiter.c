@@ -202,12 +202,11 @@ static enum err_code ask(struct rate_limiter *limiter, enum redis_lane lane,
     return redis_client_eval(limiter->client, lane, script, &key, 1, args, RATE_ARGS, reply, err);
 }
 
-static enum err_code say_refused(const struct rate_verdict *verdict, struct error *err)
+enum err_code rate_verdict_refuse(const struct rate_verdict *verdict, struct error *err)
 {
     if (err)
         err->retry_after_ms = (uint32_t)((verdict->retry_after_us + 999) / 1000);
-    return error_set(err, ERR_RATE_LIMITED, "at most %" PRIu64 " requests in %" PRIu32 " seconds",
-                     verdict->policy->limit, verdict->policy->window_seconds);
+    return error_set(err, ERR_RATE_LIMITED, "Rate limit exceeded");
 }
 
 enum err_code rate_limiter_check(struct rate_limiter *limiter, const struct rate_policy *policy,
@@ -220,7 +219,7 @@ enum err_code rate_limiter_check(struct rate_limiter *limiter, const struct rate
         return ERR_OK;
     }
     if (!rate_limiter_begin(limiter, policy, subject, now, &call, verdict))
-        return say_refused(verdict, err);
+        return rate_verdict_refuse(verdict, err);
     struct redisReply *reply;
     enum err_code code =
         ask(limiter, REDIS_LANE_WRITE, REDIS_SCRIPT_RATE_CHECK, &call, &reply, err);
@@ -229,7 +228,7 @@ enum err_code rate_limiter_check(struct rate_limiter *limiter, const struct rate
     if (!rate_limiter_end(limiter, &call, reply, verdict))
         code = error_set(err, ERR_INTERNAL, "unexpected reply of the rate limiter");
     else if (!verdict->is_admitted)
-        code = say_refused(verdict, err);
+        code = rate_verdict_refuse(verdict, err);
     redis_reply_free(reply);
     return code;
 }

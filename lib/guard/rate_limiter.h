@@ -86,6 +86,9 @@ bool rate_limiter_begin(struct rate_limiter *limiter, const struct rate_policy *
 bool rate_limiter_end(struct rate_limiter *limiter, const struct rate_call *call,
                       const struct redisReply *reply, struct rate_verdict *verdict);
 
+/* Set `err` to the refusal that `verdict` is. Returns ERR_RATE_LIMITED. */
+enum err_code rate_verdict_refuse(const struct rate_verdict *verdict, struct error *err);
+
 /*
  * Spend one unit, for routes that write nothing else. One round trip, or none.
  * Returns ERR_OK, ERR_RATE_LIMITED (verdict complete in both), or the store's error.

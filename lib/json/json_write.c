@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "iso8601.h"
 #include "number.h"
 #include "utf8.h"
 
@@ -155,6 +156,12 @@ void json_write_number(struct json_writer *w, double value)
 void json_write_boolean(struct json_writer *w, bool value)
 {
     json_write_raw(w, value ? SLICE("true") : SLICE("false"));
+}
+
+void json_write_instant(struct json_writer *w, struct wall_time t)
+{
+    char text[ISO8601_BYTES];
+    json_write_text(w, iso8601_format(t, text));
 }
 
 void json_write_null(struct json_writer *w)

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "clock.h"
 #include "slice.h"
 #include "strbuf.h"
 
@@ -45,6 +46,7 @@ void json_write_string(struct json_writer *w, const char *text);
 void json_write_integer(struct json_writer *w, int64_t value);
 void json_write_number(struct json_writer *w, double value); /* not finite: null */
 void json_write_boolean(struct json_writer *w, bool value);
+void json_write_instant(struct json_writer *w, struct wall_time t); /* as iso8601_format */
 void json_write_null(struct json_writer *w);
 
 /* `json` is a complete JSON value, written by this module or checked before. */

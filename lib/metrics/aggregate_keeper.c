@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -72,17 +71,6 @@ static void *run(void *argument)
     return NULL;
 }
 
-static bool start_thread(struct aggregate_keeper *keeper)
-{
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
-        return false;
-    int failure = pthread_create(&keeper->thread, NULL, run, keeper);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failure == 0;
-}
-
 struct aggregate_keeper *aggregate_keeper_new(struct redis_client *client)
 {
     struct aggregate_keeper *keeper = calloc(1, sizeof *keeper);
@@ -91,7 +79,7 @@ struct aggregate_keeper *aggregate_keeper_new(struct redis_client *client)
     keeper->client = client;
     (void)pthread_mutex_init(&keeper->lock, NULL);
     (void)pthread_cond_init(&keeper->changed, NULL);
-    if (start_thread(keeper))
+    if (pthread_create(&keeper->thread, NULL, run, keeper) == 0)
         return keeper;
     (void)pthread_cond_destroy(&keeper->changed);
     (void)pthread_mutex_destroy(&keeper->lock);

@@ -26,14 +26,6 @@ void metric_store_free(struct metric_store *store)
     free(store);
 }
 
-static enum err_code say_rate_limited(const struct rate_verdict *verdict, struct error *err)
-{
-    enum err_code code = error_set(err, ERR_RATE_LIMITED, "Rate limit exceeded");
-    if (err)
-        err->retry_after_ms = (uint32_t)((verdict->retry_after_us + 999) / 1000);
-    return code;
-}
-
 enum post_status { POST_STORED, POST_TYPES_FULL, POST_BUCKETS_FULL };
 enum { POST_STATUS_AT = 4, POST_CLOSED_AT = 5 }; /* behind the limiter's share of the reply */
 
@@ -72,7 +64,7 @@ static enum err_code conclude(struct metric_store *store, const struct sample *s
                               struct error *err)
 {
     if (!verdict->is_admitted)
-        return say_rate_limited(verdict, err);
+        return rate_verdict_refuse(verdict, err);
     switch (status) {
     case POST_STORED:
         if (closed >= 0)
@@ -97,7 +89,7 @@ enum err_code metric_store_add(struct metric_store *store, const struct sample *
 {
     struct rate_call call;
     if (!rate_limiter_begin(store->limiter, policy, subject, clock_mono_now(), &call, verdict))
-        return say_rate_limited(verdict, err);
+        return rate_verdict_refuse(verdict, err);
 
     struct redisReply *reply;
     enum err_code code = post(store, sample, &call, &reply, err);

@@ -8,18 +8,12 @@ void newest_samples_init(struct newest_samples *newest, struct newest_sample *ro
     *newest = (struct newest_samples){.heap = room, .limit = limit};
 }
 
-static int compare_types(struct slice a, struct slice b)
-{
-    int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 /* Type and timestamp alone. */
 static int compare_groups(const struct newest_sample *a, const struct newest_sample *b)
 {
     if (a->record.at.us != b->record.at.us)
         return a->record.at.us < b->record.at.us ? -1 : 1;
-    return compare_types(a->type, b->type);
+    return slice_compare(a->type, b->type);
 }
 
 static int compare(const void *left, const void *right)

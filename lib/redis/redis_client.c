@@ -227,8 +227,8 @@ static enum err_code say_unavailable(struct error *err, const char *cause)
 static enum err_code say_unknown(struct error *err)
 {
     enum err_code code = error_set(err, ERR_STORE_UNKNOWN,
-                                   "The store did not answer in time; the request may or may "
-                                   "not have taken effect");
+                                   "Redis did not answer in time: what was sent may or may "
+                                   "not have been stored");
     error_set_cause(err, "sent to Redis, no reply");
     if (err)
         err->retry_after_ms = RETRY_AFTER_MS;
@@ -287,6 +287,9 @@ static enum err_code exchange(struct redis_client *client, enum redis_lane which
     }
     if (code == ERR_STORE_UNAVAILABLE)
         return say_unavailable(err, "never sent: no connection within the deadline");
+    /* What only reads has no effect that could be in doubt. */
+    if (code == ERR_STORE_UNKNOWN && which == REDIS_LANE_READ)
+        return say_unavailable(err, "sent to Redis, no reply");
     return code == ERR_STORE_UNKNOWN ? say_unknown(err) : code;
 }
 

@@ -16,7 +16,8 @@
  *   ERR_OK                 the reply
  *   ERR_STORE_UNAVAILABLE  certainly not executed (never sent, or refused by Redis)
  *   ERR_STORE_FULL         certainly not executed (OOM, MISCONF: full or failing disk)
- *   ERR_STORE_UNKNOWN      sent, no reply: executed or not. Never retry it blindly
+ *   ERR_STORE_UNKNOWN      sent, no reply: executed or not. Never retry it blindly.
+ *                          Not for the read lane, whose commands only read: unavailable
  *   ERR_INTERNAL           Redis says that our command is wrong
  *
  * Thread-safe between redis_client_start and redis_client_free.

@@ -386,10 +386,7 @@ void redis_conn_flush(struct redis_conn *conn, struct mono_time now)
         conn->written_bytes += (uint64_t)n;
     }
     conn->out_sent = 0;
-    if (conn->out.capacity > READ_BYTES)
-        strbuf_release(&conn->out);
-    else
-        strbuf_reset(&conn->out);
+    strbuf_reset_keeping(&conn->out, READ_BYTES);
 }
 
 size_t redis_conn_read(struct redis_conn *conn, struct mono_time now)

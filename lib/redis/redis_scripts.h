@@ -13,7 +13,6 @@
 
 /* Static. */
 struct slice redis_script_source(enum redis_script script);
-const char *redis_script_name(enum redis_script script);
 
 /* 40 hexadecimal digits, made by the build. Static. */
 struct slice redis_script_sha1(enum redis_script script);

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "clock.h"
-#include "iso8601.h"
 #include "json_write.h"
 
 struct simulation {
@@ -24,7 +23,6 @@ static uint64_t next_random(struct simulation *simulation)
 
 static void write_data(struct simulation *simulation, struct slice type, struct strbuf *data)
 {
-    char timestamp[ISO8601_BYTES];
     struct json_writer w;
     json_write_begin(&w, data);
     json_write_object(&w);
@@ -35,7 +33,7 @@ static void write_data(struct simulation *simulation, struct slice type, struct 
     json_write_name(&w, "sample_value");
     json_write_number(&w, (double)(5000 + next_random(simulation) % 15001) / 100);
     json_write_name(&w, "timestamp");
-    json_write_text(&w, iso8601_format(clock_wall_now(), timestamp));
+    json_write_instant(&w, clock_wall_now());
     json_write_end(&w);
 }
 

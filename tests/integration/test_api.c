@@ -321,6 +321,20 @@ static void a_summary_computed_for_the_question_is_a_miss(void **state)
     assert_true(has_header("Cache-Status: \"analytics\"; fwd=miss\r\n"));
 }
 
+static void the_first_sample_of_a_type_ends_its_empty_answer(void **state)
+{
+    (void)state;
+    make_app(unlimited);
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(get("/api/metrics/summary", "type=new"), 200);
+        assert_true(body_has("\"count\":0,"));
+    }
+    assert_true(has_header("X-Cache: HIT\r\n"));
+    assert_int_equal(post("{\"timestamp\":0,\"value\":1,\"type\":\"new\"}"), 201);
+    assert_int_equal(get("/api/metrics/summary", "type=new"), 200);
+    assert_true(body_has("\"count\":1,"));
+}
+
 static void an_unchanged_summary_is_304(void **state)
 {
     (void)state;
@@ -472,6 +486,7 @@ int main(void)
         TEST(a_summary_is_kept_near_and_exact_after_a_write),
         TEST(external_data_that_could_not_be_fetched_are_asked_for_again),
         TEST(a_summary_computed_for_the_question_is_a_miss),
+        TEST(the_first_sample_of_a_type_ends_its_empty_answer),
         TEST(an_unchanged_summary_is_304),
         TEST(without_redis_the_last_summary_is_given_with_its_age),
         TEST(a_write_without_an_answer_may_have_happened),

@@ -145,6 +145,10 @@ static void a_silent_server_costs_the_deadline_then_nothing(void **state)
     int64_t value;
     assert_int_equal(increment(client, "silent", &value, &err), ERR_OK);
     test_redis_pause(&server);
+    struct redisReply *reply;
+    error_init(&err);
+    assert_int_equal(CALL(client, REDIS_LANE_READ, &reply, &err, SLICE("GET"), SLICE("silent")),
+                     ERR_STORE_UNAVAILABLE);
     struct mono_time start = clock_mono_now();
     assert_int_equal(increment(client, "silent", &value, &err), ERR_STORE_UNKNOWN);
     assert_in_range(elapsed_ms(start), 290, 450);

@@ -47,11 +47,10 @@ expanded=$out/expanded.lua
         sha1=$(sha1sum <"$expanded" | cut -d' ' -f1)
         upper=$(echo "$name" | tr '[:lower:]' '[:upper:]')
         rows="$rows
-    [REDIS_SCRIPT_$upper] = {\"$name\", bytes_of_$name, sizeof bytes_of_$name, \"$sha1\"},"
+    [REDIS_SCRIPT_$upper] = {bytes_of_$name, sizeof bytes_of_$name, \"$sha1\"},"
     done
     cat <<TABLE
 static const struct {
-    const char *name;
     const unsigned char *bytes;
     size_t len;
     const char *sha1;
@@ -61,11 +60,6 @@ static const struct {
 struct slice redis_script_source(enum redis_script script)
 {
     return slice_of((const char *)scripts[script].bytes, scripts[script].len);
-}
-
-const char *redis_script_name(enum redis_script script)
-{
-    return scripts[script].name;
 }
 
 struct slice redis_script_sha1(enum redis_script script)
