@@ -6,14 +6,15 @@
 #include "redis_keys.h"
 #include "sample.h"
 
-enum { LOOKUP_MAX = 128 /* below REDIS_EVAL_ARGS_MAX */, NAMES_BYTES_MAX = 64 << 20 };
+#define PAGE_TEXT "128"
+enum { PAGE = 128 /* below REDIS_WORDS_MAX */, NAMES_BYTES_MAX = 64 << 20 };
 
 /* One MGET of metas. */
 struct lookup {
     size_t count;
-    struct slice names[LOOKUP_MAX];
-    struct redis_key keys[LOOKUP_MAX];
-    struct slice argv[1 + LOOKUP_MAX];
+    struct slice names[PAGE];
+    struct redis_key keys[PAGE];
+    struct slice argv[1 + PAGE];
 };
 
 struct slice type_directory_name(const struct type_directory *types, const struct type_entry *entry)
@@ -30,7 +31,7 @@ void type_directory_release(struct type_directory *types)
 static bool add_entry(struct type_directory *types, struct slice name, struct wall_time newest_at)
 {
     if (types->count == types->capacity) {
-        size_t capacity = types->capacity ? 2 * types->capacity : LOOKUP_MAX;
+        size_t capacity = types->capacity ? 2 * types->capacity : PAGE;
         struct type_entry *entries = realloc(types->entries, capacity * sizeof *entries);
         if (!entries)
             return false;
@@ -71,87 +72,73 @@ static void lookup_add(struct lookup *lookup, struct slice prefix, struct slice 
     lookup->argv[1 + at] = redis_key_slice(&lookup->keys[at]);
 }
 
-/* Names that cannot be types' are somebody else's. */
+/* One page. Names that cannot be types' are somebody else's. */
 static enum err_code add_names(struct type_directory *types, struct redis_client *client,
                                const struct redisReply *names, struct lookup *lookup,
                                struct error *err)
 {
-    enum err_code code = ERR_OK;
-    for (size_t next = 0, count = redis_reply_count(names); code == ERR_OK && next < count;) {
-        lookup->count = 0;
-        for (; next < count && lookup->count < LOOKUP_MAX; next++) {
-            struct slice name;
-            if (redis_reply_bytes_at(names, next, &name) && !sample_check_type(name))
-                lookup_add(lookup, redis_client_key_prefix(client), name);
-        }
-        if (lookup->count == 0)
-            break;
-        struct redisReply *metas;
-        lookup->argv[0] = SLICE("MGET");
-        code = redis_client_call(client, REDIS_LANE_READ, lookup->argv, 1 + lookup->count, &metas,
-                                 err);
-        if (code == ERR_OK)
-            code = add_entries(types, lookup, metas, err);
-        redis_reply_free(metas);
+    lookup->count = 0;
+    lookup->argv[0] = SLICE("MGET");
+    for (size_t i = 0; i < redis_reply_count(names) && lookup->count < PAGE; i++) {
+        struct slice name;
+        if (redis_reply_bytes_at(names, i, &name) && !sample_check_type(name))
+            lookup_add(lookup, redis_client_key_prefix(client), name);
     }
+    if (lookup->count == 0)
+        return ERR_OK;
+    struct redisReply *metas;
+    enum err_code code =
+        redis_client_call(client, REDIS_LANE_READ, lookup->argv, 1 + lookup->count, &metas, err);
+    if (code == ERR_OK)
+        code = add_entries(types, lookup, metas, err);
+    redis_reply_free(metas);
     return code;
 }
 
-static enum err_code scan(struct type_directory *types, struct redis_client *client,
-                          struct mono_time deadline, struct lookup *lookup, struct error *err)
+/* From name to name, a page a time: bounded, and nothing is given twice. */
+static enum err_code read_pages(struct type_directory *types, struct redis_client *client,
+                                struct mono_time deadline, struct lookup *lookup, struct error *err)
 {
     struct redis_key key;
     redis_key_global(&key, redis_client_key_prefix(client), "types");
-    char cursor[32] = "0";
-    do {
-        if (!mono_is_before(clock_mono_now(), deadline))
-            return error_set(err, ERR_STORE_UNAVAILABLE, "The store could not answer in time");
-        const struct slice argv[] = {SLICE("SSCAN"), redis_key_slice(&key),
-                                     slice_from_string(cursor), SLICE("COUNT"), SLICE("128")};
-        struct redisReply *reply;
-        enum err_code code = redis_client_call(client, REDIS_LANE_READ, argv,
-                                               sizeof argv / sizeof *argv, &reply, err);
-        struct slice next;
-        if (code == ERR_OK && (!redis_reply_bytes_at(reply, 0, &next) || next.len >= sizeof cursor))
-            code = error_set(err, ERR_INTERNAL, "Internal error");
-        if (code == ERR_OK) {
-            memcpy(cursor, next.ptr, next.len);
-            cursor[next.len] = '\0';
-            code = add_names(types, client, redis_reply_at(reply, 1), lookup, err);
+    struct strbuf after;
+    strbuf_init(&after, NAMES_BYTES_MAX);
+    strbuf_append_char(&after, '-'); /* before every name */
+    enum err_code code = ERR_OK;
+    for (bool is_done = false; code == ERR_OK && !is_done;) {
+        if (!mono_is_before(clock_mono_now(), deadline)) {
+            code = error_set(err, ERR_STORE_UNAVAILABLE, "The store could not answer in time");
+            break;
         }
-        redis_reply_free(reply);
-        if (code != ERR_OK)
-            return code;
-    } while (strcmp(cursor, "0") != 0);
-    return ERR_OK;
+        const struct slice argv[] = {SLICE("ZRANGEBYLEX"), redis_key_slice(&key),
+                                     strbuf_slice(&after), SLICE("+"),
+                                     SLICE("LIMIT"),       SLICE("0"),
+                                     SLICE(PAGE_TEXT)};
+        struct redisReply *names;
+        code = redis_client_call(client, REDIS_LANE_READ, argv, sizeof argv / sizeof *argv, &names,
+                                 err);
+        size_t count = redis_reply_count(names);
+        is_done = count < PAGE;
+        if (code == ERR_OK)
+            code = add_names(types, client, names, lookup, err);
+        struct slice last;
+        if (redis_reply_bytes_at(names, count - 1, &last)) {
+            strbuf_reset(&after);
+            strbuf_append_char(&after, '('); /* excluded */
+            strbuf_append_slice(&after, last);
+        }
+        redis_reply_free(names);
+        if (strbuf_failed(&after))
+            code = say_no_memory(err);
+    }
+    strbuf_release(&after);
+    return code;
 }
 
-static int compare_names(const void *left, const void *right, void *context)
-{
-    const struct type_directory *types = context;
-    struct slice a = type_directory_name(types, left), b = type_directory_name(types, right);
-    int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-static int compare_newest(const void *left, const void *right, void *context)
+static int compare_newest(const void *left, const void *right)
 {
     const struct type_entry *a = left, *b = right;
-    if (a->newest_at.us != b->newest_at.us)
-        return a->newest_at.us > b->newest_at.us ? -1 : 1;
-    return compare_names(left, right, context);
-}
-
-/* A scan may give a member twice. */
-static void drop_repeated(struct type_directory *types)
-{
-    size_t kept = 0;
-    qsort_r(types->entries, types->count, sizeof *types->entries, compare_names, types);
-    for (size_t i = 0; i < types->count; i++) {
-        if (kept == 0 || compare_names(&types->entries[kept - 1], &types->entries[i], types) != 0)
-            types->entries[kept++] = types->entries[i];
-    }
-    types->count = kept;
+    return (a->newest_at.us < b->newest_at.us) - (a->newest_at.us > b->newest_at.us);
 }
 
 enum err_code type_directory_read(struct type_directory *types, struct redis_client *client,
@@ -160,11 +147,10 @@ enum err_code type_directory_read(struct type_directory *types, struct redis_cli
     *types = (struct type_directory){0};
     strbuf_init(&types->names, NAMES_BYTES_MAX);
     struct lookup *lookup = malloc(sizeof *lookup);
-    enum err_code code = lookup ? scan(types, client, deadline, lookup, err) : say_no_memory(err);
+    enum err_code code =
+        lookup ? read_pages(types, client, deadline, lookup, err) : say_no_memory(err);
     free(lookup);
-    if (code == ERR_OK && types->count > 0) {
-        drop_repeated(types);
-        qsort_r(types->entries, types->count, sizeof *types->entries, compare_newest, types);
-    }
+    if (code == ERR_OK && types->count > 0)
+        qsort(types->entries, types->count, sizeof *types->entries, compare_newest);
     return code;
 }

@@ -21,12 +21,12 @@ struct type_entry {
 };
 
 struct type_directory {
-    struct type_entry *entries; /* newest first, then by name */
+    struct type_entry *entries; /* newest first */
     size_t count, capacity;
     struct strbuf names;
 };
 
-/* Two round trips for every few hundred types. Release it also after an error. */
+/* Two round trips for every 128 types. Release it also after an error. */
 enum err_code type_directory_read(struct type_directory *types, struct redis_client *client,
                                   struct mono_time deadline, struct error *err)
     __attribute__((warn_unused_result));

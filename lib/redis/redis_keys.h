@@ -6,7 +6,7 @@
  * '%' are percent-encoded there, so any name stays in one slot.
  *
  *   <p>schema                    version of this layout
- *   <p>types                     set of type names
+ *   <p>types                     sorted set of type names, all of score 0: in order of bytes
  *   <p>meta:{type}               version, count, newest sample, totals (metrics/meta.h)
  *   <p>m:{type}:buckets          sorted set of bucket numbers
  *   <p>m:{type}:chunks           hash: bucket -> how many of its chunks are closed

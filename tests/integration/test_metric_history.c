@@ -88,6 +88,22 @@ static void spreads_over_more_buckets_than_a_page(void **state)
     test_store_check_list("cpu", 1000);
 }
 
+/* At the edges of the pages in which the names of types are read. */
+static void lists_more_types_than_a_page(void **state)
+{
+    (void)state;
+    static char names[257][8];
+    int64_t start = test_store_hour_start();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        (void)snprintf(names[i], sizeof names[i], "t%zu", i * 7919 % 1000);
+        test_store_post(names[i], start + (int64_t)test_store_below(50), random_value());
+        if (i % 128 == 126 || i % 128 == 127 || i % 128 == 0) {
+            test_store_check_list(NULL, 1000);
+            test_store_check_list(NULL, 5);
+        }
+    }
+}
+
 /* Damage aggregates in every way that is not the truth. */
 static void damage_aggregates(int64_t bucket)
 {
@@ -270,6 +286,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORE_TEST(answers_like_a_plain_array),
         STORE_TEST(spreads_over_more_buckets_than_a_page),
+        STORE_TEST(lists_more_types_than_a_page),
         STORE_TEST(chunks_close_and_everything_stays_exact),
         STORE_TEST(ranks_count_ties_across_chunks),
         STORE_TEST(an_old_chunk_may_hold_the_newest_samples),

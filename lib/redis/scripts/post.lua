@@ -33,8 +33,7 @@ if meta then
   if #meta ~= 72 or meta:byte(1) ~= 1 then
     return redis.error_reply('ERR meta of an unknown layout')
   end
-elseif call('SCARD', KEYS[4]) >= tonumber(ARGV[6])
-    and call('SISMEMBER', KEYS[4], ARGV[5]) == 0 then
+elseif call('ZCARD', KEYS[4]) >= tonumber(ARGV[6]) and not call('ZSCORE', KEYS[4], ARGV[5]) then
   return reply(1, -1)
 end
 
@@ -57,7 +56,7 @@ end
 -- Halves of the timestamp: a Lua number would lose microseconds beyond the year 2255.
 local low, high, value = struct.unpack('<I4i4d', record)
 if not meta then
-  call('SADD', KEYS[4], ARGV[5])
+  call('ZADD', KEYS[4], 0, ARGV[5])
   call('SET', KEYS[2], '\1T\0\0\0\0\0\0'
     .. struct.pack(layout, now, 1, low, high, value, value, 0, value, value))
 else
