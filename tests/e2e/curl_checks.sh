@@ -11,37 +11,8 @@ base=${1:-http://localhost:8000}
 type="curl_checks_$$_$(date +%s)"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-count=0
-failures=0
+. "$(dirname "$0")/tap.sh"
 
-check() { # check NAME COMMAND...: one TAP line by the command's exit code
-    local name=$1
-    shift
-    count=$((count + 1))
-    if "$@"; then
-        echo "ok $count - $name"
-    else
-        failures=$((failures + 1))
-        echo "not ok $count - $name"
-        echo "# status: ${status:-}; answer:"
-        sed 's/^/# /' "$work/head" "$work/body" 2>/dev/null
-        echo
-    fi
-}
-
-# ask METHOD PATH [CURL OPTION...]: status in $status, head and body in files
-ask() {
-    local method=$1 path=$2
-    shift 2
-    local how=(-X "$method")
-    [ "$method" = HEAD ] && how=(-I)
-    : >"$work/body"
-    status=$(curl -sS -m 20 -o "$work/body" -D "$work/head" -w '%{http_code}' "${how[@]}" "$@" "$base$path")
-}
-is() { [ "$status" = "$1" ]; }
-has() { grep -qF -- "$1" "$work/body"; }
-says() { grep -qiE "^$1" "$work/head"; }
-number() { sed -n "s/.*\"$1\":\\([-0-9.]*\\).*/\\1/p" "$work/body" | head -n 1; }
 post() { # post SECONDS VALUE
     ask POST /api/metrics -H 'Content-Type: application/json' \
         -d "{\"timestamp\":\"2026-02-21T12:00:$(printf %02d "$1")Z\",\"value\":$2,\"type\":\"$type\"}"
@@ -139,5 +110,4 @@ check "a trailing slash is redirected: 307" eval 'is 307 && says "location: /api
 ask GET /docs/
 check "also behind /docs" eval 'is 307 && grep -qiE "^location: (http://[^/]*)?/docs.?$" "$work/head"'
 
-echo "1..$count"
-[ "$failures" = 0 ]
+finish

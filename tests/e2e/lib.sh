@@ -10,10 +10,8 @@ mode=${MODE:-release}
 tools=$root/build/$mode/tests/e2e
 work=$(mktemp -d "${TMPDIR:-/tmp}/ra-e2e-XXXXXX")
 export ANALYTICS_WORKER=$root/build/$mode/analytics.fcgi
-count=0
-failures=0
 services=()
-status=
+. "$root/tests/e2e/tap.sh"
 
 cleanup() {
     local dir
@@ -30,20 +28,6 @@ cleanup() {
 }
 trap cleanup EXIT
 
-check() { # check NAME COMMAND...
-    local name=$1
-    shift
-    count=$((count + 1))
-    if "$@"; then
-        echo "ok $count - $name"
-    else
-        failures=$((failures + 1))
-        echo "not ok $count - $name"
-        [ -s "$work/body" ] && head -c 600 "$work/body" | sed 's/^/# /' && echo
-        echo "# status ${status:-none}"
-    fi
-}
-
 # Take over the TAP lines of another script, counted on.
 include() { # include PREFIX COMMAND...
     local prefix=$1 line seen=0
@@ -59,12 +43,6 @@ include() { # include PREFIX COMMAND...
         esac
     done < <("$@" 2>&1)
     [ "$seen" = 1 ] || check "$prefix: ran" false
-}
-
-finish() {
-    echo "1..$count"
-    [ "$failures" = 0 ]
-    exit
 }
 
 free_port() {
@@ -90,22 +68,6 @@ service_start() {
     fi
 }
 service_stop() { RUN_DIR=$dir "$root/conf/service" stop >/dev/null 2>&1; }
-
-# ask METHOD PATH [CURL OPTION...]: status in $status, head and body in files
-ask() {
-    local method=$1 path=$2
-    shift 2
-    local how=(-X "$method")
-    [ "$method" = HEAD ] && how=(-I)
-    : >"$work/body"
-    : >"$work/head"
-    status=$(curl -sS -m 20 --path-as-is -o "$work/body" -D "$work/head" -w '%{http_code}' \
-        "${how[@]}" "$@" "$base$path" 2>"$work/curl.log")
-}
-is() { [ "$status" = "$1" ]; }
-has() { grep -qF -- "$1" "$work/body"; }
-says() { grep -qiE "^$1" "$work/head"; }
-number() { sed -n "s/.*\"$1\":\\([-0-9.]*\\).*/\\1/p" "$work/body" | head -n 1; }
 
 # await SECONDS COMMAND...: until it succeeds
 await() {
