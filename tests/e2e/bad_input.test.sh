@@ -114,8 +114,9 @@ ask GET /api/metrics
 check "GET of a POST path is 405" eval 'is 405 && says "allow: POST"'
 ask BREW /api/metrics
 check "an unknown method is refused" eval 'is 405 || is 400 || is 501'
-ask GET "/health/?$(repeat a 12000)"
-check "a long query is redirected whole" eval 'is 307 && says "location: .*/health[?]a{12000}.?$"'
+long=$(repeat a 12000)
+ask GET "/health/?$long"
+check "a long query is redirected whole" eval 'is 307 && says "location: " && grep -qF "/health?$long" "$work/head"'
 ask GET "/api/metrics/summary?type="
 check "an empty type is 422" is 422
 ask GET "/api/metrics/summary?type=a&type=chunked"
