@@ -12,13 +12,12 @@
 #include <string.h>
 
 #include "app.h"
+#include "await.h"
 #include "dispatch.h"
 #include "http_server.h"
 #include "log.h"
 #include "near_cache.h"
 #include "test_redis.h"
-
-enum { AWAIT_MS = 10000 };
 
 static struct test_redis redis;
 static struct config config;
@@ -28,15 +27,6 @@ static struct response res;
 static struct slice posted;
 static const char *if_none_match;
 static char last_body[65536];
-
-#define AWAIT(condition)                                                                           \
-    do {                                                                                           \
-        int left_ = AWAIT_MS;                                                                      \
-        while (!(condition) && left_-- > 0)                                                        \
-            (void)poll(NULL, 0, 1);                                                                \
-        if (left_ <= 0)                                                                            \
-            fail_msg("not within %d ms: %s", AWAIT_MS, #condition);                                \
-    } while (0)
 
 static void make_app(const char *const settings[])
 {

@@ -23,11 +23,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "await.h"
 #include "clock.h"
 #include "fcgi_client.h"
 #include "test_redis.h"
 
-enum { WORKERS_MAX = 8, AWAIT_MS = 10000 };
+enum { WORKERS_MAX = 8 };
 
 struct service {
     char folder[64];
@@ -162,15 +163,6 @@ static size_t service_workers(const struct service *s, pid_t *pids)
         pids[count++] = (pid_t)pid;
     return count;
 }
-
-#define AWAIT(condition)                                                                           \
-    do {                                                                                           \
-        int left_ = AWAIT_MS;                                                                      \
-        while (!(condition) && left_-- > 0)                                                        \
-            (void)poll(NULL, 0, 1);                                                                \
-        if (left_ <= 0)                                                                            \
-            fail_msg("not within %d ms: %s", AWAIT_MS, #condition);                                \
-    } while (0)
 
 /* --- Load: threads that ask for /livez one after the other ---------------------- */
 
