@@ -130,10 +130,9 @@ static bool aim(struct http *http, struct slice type)
            libcurl.easy_setopt(http->easy, CURLOPT_URL, http->url.bytes) == CURLE_OK;
 }
 
-static enum breaker_outcome fail(struct error *err, const char *cause)
+static enum breaker_outcome fail(struct error *err)
 {
     (void)error_set(err, ERR_UPSTREAM_FAILED, "the external service failed");
-    error_set_cause(err, "%s", cause);
     return BREAKER_FAILURE;
 }
 
@@ -148,11 +147,13 @@ static enum breaker_outcome say_why(struct http *http, CURLcode result, struct e
         break;
     case CURLE_WRITE_ERROR:
         error_set_cause(err, "the body has more than %d bytes", EXTERNAL_DATA_BYTES_MAX);
-        return fail(err, "");
+        return fail(err);
     default:
         break;
     }
-    return fail(err, http->words[0] ? http->words : libcurl.easy_strerror(result));
+    /* The words may be those of an attempt on a closed connection, made anew since. */
+    error_set_cause(err, "%s: %s", libcurl.easy_strerror(result), http->words);
+    return fail(err);
 }
 
 /* Leave in `data` exactly one object: what surrounds it would not fit into JSON of ours. */
@@ -180,14 +181,14 @@ static enum breaker_outcome judge(struct http *http, struct strbuf *data, struct
     (void)libcurl.easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &status);
     if (status < STATUS_MIN || status > STATUS_MAX) {
         error_set_cause(err, "status %ld", status);
-        return fail(err, "");
+        return fail(err);
     }
     struct error reason;
     error_init(&reason);
     if (!keep_object(data, &reason)) {
         error_set_cause(err, "the body is no JSON object%s%s", reason.field_count ? ": " : "",
                         reason.field_count ? reason.fields[0].message : "");
-        return fail(err, "");
+        return fail(err);
     }
     return BREAKER_SUCCESS;
 }

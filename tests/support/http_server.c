@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 16, REQUEST_BYTES = 8192, ANSWER_BYTES = 16384 };
+enum { CONNECTIONS_MAX = 16, REQUEST_BYTES = 8192, ANSWER_BYTES = 16384, CUT_DELAY_MS = 5 };
 
 struct connection {
     int fd; /* -1: free */
@@ -40,6 +40,14 @@ static void drop(struct connection *connection)
     connection->fd = -1;
 }
 
+/* With the next request unread, if it comes at once: then the client sees a reset. */
+static void cut(struct connection *connection)
+{
+    struct pollfd next = {.fd = connection->fd, .events = POLLIN};
+    (void)poll(&next, 1, CUT_DELAY_MS);
+    drop(connection);
+}
+
 static void answer(struct http_server *server, struct connection *connection)
 {
     (void)pthread_mutex_lock(&server->mutex);
@@ -48,7 +56,7 @@ static void answer(struct http_server *server, struct connection *connection)
                    (int)strcspn(connection->request, "\r\n"), connection->request);
     (void)!send(connection->fd, server->answer, strlen(server->answer), MSG_NOSIGNAL);
     if (server->is_cutting)
-        drop(connection);
+        cut(connection);
     (void)pthread_mutex_unlock(&server->mutex);
     connection->len = 0;
 }

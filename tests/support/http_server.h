@@ -20,7 +20,7 @@ const char *http_server_url(const struct http_server *server);
 
 /* From now on: `status` and `body`; the connection stays. */
 void http_server_answer(struct http_server *server, int status, const char *body);
-/* From now on: these bytes, and then the connection is cut. */
+/* From now on: these bytes; then the connection is cut, what comes at once left unread. */
 void http_server_answer_raw(struct http_server *server, const char *bytes);
 /* From now on: nothing, and the connection stays. */
 void http_server_be_silent(struct http_server *server);
