@@ -279,7 +279,7 @@ static enum err_code exchange(struct redis_client *client, enum redis_lane which
     if (atomic_exchange(&client->is_sleeping, false))
         wake(client);
     enum err_code code;
-    if (redis_pipeline_wait(line, job, &code)) {
+    if (redis_pipeline_wait(job, &code)) {
         code = job->code;
         *reply = job->reply;
         job->reply = NULL;

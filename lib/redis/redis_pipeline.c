@@ -1,6 +1,7 @@
 #include "redis_pipeline.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 
@@ -50,7 +51,7 @@ struct redis_job *redis_job_new(const struct slice *argv, size_t argc, struct mo
     }
     job->command_bytes = (size_t)len;
     job->deadline = deadline;
-    (void)pthread_cond_init(&job->done, NULL);
+    (void)sem_init(&job->done, 0, 0);
     return job;
 }
 
@@ -61,7 +62,7 @@ void redis_job_free(struct redis_job *job)
     if (job->command)
         redisFreeCommand(job->command);
     redis_reply_free(job->reply);
-    (void)pthread_cond_destroy(&job->done);
+    (void)sem_destroy(&job->done);
     free(job);
 }
 
@@ -85,71 +86,77 @@ bool redis_pipeline_push(struct redis_pipeline *line, struct redis_job *job)
 {
     if (!atomic_load_explicit(&line->is_accepting, memory_order_relaxed))
         return false;
-    (void)pthread_mutex_lock(&line->mutex);
-    bool has_room = line->count < line->queue_max;
-    if (has_room) {
-        job->state = REDIS_JOB_QUEUED;
-        line->count++;
-        list_push(&line->queue, job);
+    if (atomic_fetch_add(&line->count, 1) >= line->queue_max) {
+        atomic_fetch_sub(&line->count, 1);
+        return false;
     }
+    (void)pthread_mutex_lock(&line->mutex);
+    list_push(&line->queue, job);
     (void)pthread_mutex_unlock(&line->mutex);
-    return has_room;
+    return true;
 }
 
-bool redis_pipeline_wait(struct redis_pipeline *line, struct redis_job *job, enum err_code *code)
+bool redis_pipeline_wait(struct redis_job *job, enum err_code *code)
 {
     struct mono_time end = mono_after_ms(job->deadline, BACKSTOP_MS);
     const struct timespec until = {.tv_sec = end.us / 1000000,
                                    .tv_nsec = (end.us % 1000000) * 1000};
-    (void)pthread_mutex_lock(&line->mutex);
-    int waited = 0;
-    while (job->state != REDIS_JOB_DONE && waited == 0)
-        waited = pthread_cond_clockwait(&job->done, &line->mutex, CLOCK_MONOTONIC, &until);
-    bool is_done = job->state == REDIS_JOB_DONE;
-    if (!is_done) {
-        job->is_abandoned = true;
-        /* A job that is still queued is dropped unsent when its turn comes. */
-        *code = job->state == REDIS_JOB_QUEUED ? ERR_STORE_UNAVAILABLE : ERR_STORE_UNKNOWN;
+    int waited;
+    do
+        waited = sem_clockwait(&job->done, CLOCK_MONOTONIC, &until);
+    while (waited != 0 && errno == EINTR);
+    int state = atomic_load(&job->state);
+    while (state != REDIS_JOB_DONE) {
+        if (atomic_compare_exchange_weak(&job->state, &state, REDIS_JOB_ABANDONED)) {
+            /* A job that is still queued is dropped unsent when its turn comes. */
+            *code = state == REDIS_JOB_QUEUED ? ERR_STORE_UNAVAILABLE : ERR_STORE_UNKNOWN;
+            return false;
+        }
     }
-    (void)pthread_mutex_unlock(&line->mutex);
-    return is_done;
+    while (waited != 0) /* done at the last moment: what is about to be posted is ours */
+        waited = sem_wait(&job->done);
+    return true;
 }
 
 /* --- the I/O thread --------------------------------------------------------------- */
 
-/* Under the mutex. */
 static void complete(struct redis_pipeline *line, struct redis_job *job, enum err_code code,
                      struct redisReply *reply)
 {
-    line->count--;
+    atomic_fetch_sub(&line->count, 1);
     job->code = code;
     job->reply = reply;
-    job->state = REDIS_JOB_DONE;
-    if (job->is_abandoned || job->is_detached)
+    if (job->is_detached || atomic_exchange(&job->state, REDIS_JOB_DONE) == REDIS_JOB_ABANDONED)
         redis_job_free(job);
     else
-        (void)pthread_cond_signal(&job->done);
+        (void)sem_post(&job->done);
+}
+
+static struct redis_job_list take_queue(struct redis_pipeline *line)
+{
+    (void)pthread_mutex_lock(&line->mutex);
+    struct redis_job_list taken = line->queue;
+    line->queue = (struct redis_job_list){NULL, NULL};
+    (void)pthread_mutex_unlock(&line->mutex);
+    return taken;
 }
 
 static void fail_queue(struct redis_pipeline *line)
 {
-    (void)pthread_mutex_lock(&line->mutex);
-    for (struct redis_job *job = list_pop(&line->queue); job; job = list_pop(&line->queue))
+    struct redis_job_list taken = take_queue(line);
+    for (struct redis_job *job = list_pop(&taken); job; job = list_pop(&taken))
         complete(line, job, ERR_STORE_UNAVAILABLE, NULL);
-    (void)pthread_mutex_unlock(&line->mutex);
 }
 
 /* The connection is gone: what never left is unexecuted, the rest is unknown. */
 static void fail_in_flight(struct redis_pipeline *line)
 {
     uint64_t written = line->conn.written_bytes;
-    (void)pthread_mutex_lock(&line->mutex);
     for (struct redis_job *job = list_pop(&line->in_flight); job;
          job = list_pop(&line->in_flight)) {
         bool was_sent = job->start_offset < written;
         complete(line, job, was_sent ? ERR_STORE_UNKNOWN : ERR_STORE_UNAVAILABLE, NULL);
     }
-    (void)pthread_mutex_unlock(&line->mutex);
 }
 
 /* Take the queue as it stands and put it on the wire; what is over its time or abandoned
@@ -157,20 +164,14 @@ static void fail_in_flight(struct redis_pipeline *line)
 static void send_queue(struct redis_pipeline *line, struct mono_time now)
 {
     struct redis_conn *conn = &line->conn;
-    (void)pthread_mutex_lock(&line->mutex);
-    struct redis_job_list taken = line->queue;
-    line->queue = (struct redis_job_list){NULL, NULL};
-    struct redis_job_list sent = {NULL, NULL};
+    struct redis_job_list taken = take_queue(line);
     for (struct redis_job *job = list_pop(&taken); job; job = list_pop(&taken)) {
-        if (job->is_abandoned || !mono_is_before(now, job->deadline)) {
+        int queued = REDIS_JOB_QUEUED;
+        if (!mono_is_before(now, job->deadline) ||
+            !atomic_compare_exchange_strong(&job->state, &queued, REDIS_JOB_IN_FLIGHT)) {
             complete(line, job, ERR_STORE_UNAVAILABLE, NULL);
             continue;
         }
-        job->state = REDIS_JOB_IN_FLIGHT;
-        list_push(&sent, job);
-    }
-    (void)pthread_mutex_unlock(&line->mutex);
-    for (struct redis_job *job = list_pop(&sent); job; job = list_pop(&sent)) {
         job->start_offset = conn->queued_bytes;
         redis_conn_queue(conn, job->command, job->command_bytes);
         list_push(&line->in_flight, job);
@@ -186,10 +187,8 @@ static void send_heartbeat(struct redis_pipeline *line, struct mono_time now)
         return;
     job->is_heartbeat = true;
     job->is_detached = true;
-    job->state = REDIS_JOB_IN_FLIGHT;
-    (void)pthread_mutex_lock(&line->mutex);
-    line->count++;
-    (void)pthread_mutex_unlock(&line->mutex);
+    atomic_init(&job->state, REDIS_JOB_IN_FLIGHT);
+    atomic_fetch_add(&line->count, 1);
     job->start_offset = line->conn.queued_bytes;
     redis_conn_queue(&line->conn, job->command, job->command_bytes);
     list_push(&line->in_flight, job);
@@ -231,10 +230,13 @@ static void follow_state(struct redis_pipeline *line)
 
 static void expire_queue(struct redis_pipeline *line, struct mono_time now)
 {
+    struct redis_job_list expired = {NULL, NULL};
     (void)pthread_mutex_lock(&line->mutex);
     while (line->queue.head && !mono_is_before(now, line->queue.head->deadline))
-        complete(line, list_pop(&line->queue), ERR_STORE_UNAVAILABLE, NULL);
+        list_push(&expired, list_pop(&line->queue));
     (void)pthread_mutex_unlock(&line->mutex);
+    for (struct redis_job *job = list_pop(&expired); job; job = list_pop(&expired))
+        complete(line, job, ERR_STORE_UNAVAILABLE, NULL);
 }
 
 void redis_pipeline_tick(struct redis_pipeline *line, struct mono_time now)
@@ -255,35 +257,20 @@ void redis_pipeline_tick(struct redis_pipeline *line, struct mono_time now)
 /* Replies come in the order of the commands. */
 static void take_replies(struct redis_pipeline *line, struct mono_time now)
 {
-    struct {
-        struct redis_job *job;
-        struct redisReply *reply;
-    } batch[64];
-    size_t count;
-    do {
-        count = 0;
-        while (count < sizeof batch / sizeof *batch && line->conn.state == REDIS_CONN_READY) {
-            struct redisReply *reply = redis_conn_next(&line->conn, now);
-            if (!reply)
-                break;
-            struct redis_job *job = list_pop(&line->in_flight);
-            if (!job) {
-                redis_reply_free(reply);
-                redis_conn_fail(&line->conn, now, true, "a reply that nobody asked for");
-                break;
-            }
-            batch[count].job = job;
-            batch[count++].reply = reply;
-        }
-        if (count == 0)
+    while (line->conn.state == REDIS_CONN_READY) {
+        struct redisReply *reply = redis_conn_next(&line->conn, now);
+        if (!reply)
             return;
+        struct redis_job *job = list_pop(&line->in_flight);
+        if (!job) {
+            redis_reply_free(reply);
+            redis_conn_fail(&line->conn, now, true, "a reply that nobody asked for");
+            return;
+        }
         redis_conn_worked(&line->conn);
         line->heartbeat_due = mono_after_ms(now, HEARTBEAT_EVERY_MS);
-        (void)pthread_mutex_lock(&line->mutex);
-        for (size_t i = 0; i < count; i++)
-            complete(line, batch[i].job, ERR_OK, batch[i].reply);
-        (void)pthread_mutex_unlock(&line->mutex);
-    } while (count == sizeof batch / sizeof *batch);
+        complete(line, job, ERR_OK, reply);
+    }
 }
 
 void redis_pipeline_handle(struct redis_pipeline *line, short revents, struct mono_time now)

@@ -2,7 +2,8 @@
  * redis_pipeline: one lane's queue of commands, the connection that carries them, and the calls
  * that wait: group commit.
  *
- * Callers push jobs under the lane's mutex and sleep. The I/O thread takes the whole
+ * Callers push jobs under the lane's mutex and sleep, each on a semaphore of its own: who
+ * is woken never meets the others at a lock. The I/O thread takes the whole
  * queue, writes it in one go and completes jobs in the order of the replies. A job is
  * on the heap; it belongs to the caller until pushed, then to the lane, and to the
  * caller again once done, unless the caller gave up waiting, which makes it the
@@ -12,11 +13,19 @@
 #define LIB_REDIS_REDIS_PIPELINE_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "redis_conn.h"
 
-enum redis_job_state { REDIS_JOB_QUEUED, REDIS_JOB_IN_FLIGHT, REDIS_JOB_DONE };
+/*
+ *   QUEUED --sent--> IN_FLIGHT --reply, or the connection's end--> DONE
+ *      |  |______________|___________________________________________^   never sent
+ *      |_________________|__the caller gave up--> ABANDONED
+ *
+ * The state decides whose the job is, so every change of it is one atomic step.
+ */
+enum redis_job_state { REDIS_JOB_QUEUED, REDIS_JOB_IN_FLIGHT, REDIS_JOB_DONE, REDIS_JOB_ABANDONED };
 
 struct redis_job {
     struct redis_job *next;
@@ -27,12 +36,10 @@ struct redis_job {
     bool is_heartbeat;     /* the lane's own PING */
     bool is_detached;      /* nobody waits: freed when done */
 
-    /* under the mutex of the lane */
-    enum redis_job_state state;
-    bool is_abandoned;
-    enum err_code code;
+    atomic_int state;
+    enum err_code code; /* with the reply, valid once DONE */
     struct redisReply *reply;
-    pthread_cond_t done;
+    sem_t done; /* posted once, after DONE */
 };
 
 struct redis_job_list {
@@ -45,9 +52,9 @@ struct redis_pipeline {
     uint32_t timeout_ms;
     size_t queue_max;
 
-    pthread_mutex_t mutex;
+    pthread_mutex_t mutex;       /* guards the queue */
     struct redis_job_list queue; /* waiting to be sent */
-    size_t count;                /* queued and in flight */
+    atomic_size_t count;         /* queued and in flight */
 
     struct redis_job_list in_flight; /* the I/O thread's alone */
     struct mono_time heartbeat_due;
@@ -69,7 +76,7 @@ bool redis_pipeline_push(struct redis_pipeline *line, struct redis_job *job);
 /* Wait until `job` is done; true: it is the caller's again. False: the I/O thread did not
  * even notice the deadline (a bug, or a machine that stood still); `*code` is then
  * what is known, and the job is gone. */
-bool redis_pipeline_wait(struct redis_pipeline *line, struct redis_job *job, enum err_code *code);
+bool redis_pipeline_wait(struct redis_job *job, enum err_code *code);
 
 struct redis_job *redis_job_new(const struct slice *argv, size_t argc, struct mono_time deadline);
 void redis_job_free(struct redis_job *job);
