@@ -12,10 +12,12 @@
 -- limit 0: admitted, nothing is touched.
 --
 -- Up to 128 the value is the log itself: the admitted instants, 8 bytes each, oldest
--- first. Above, the key with the suffix ":cells" holds an entry (newest instant, count)
--- for each sixtieth of a window in which something was admitted. An entry counts whole
--- until its newest instant leaves: that refuses up to window / 60 early and never
--- admits one too many. A policy that is moved across 128 begins anew.
+-- first. Above, the key with the suffix ":cells" holds a base and then an entry (newest
+-- instant, total) for each sixtieth of a window in which something was admitted: the total
+-- is the base and all that was admitted up to there, so that a difference counts without a
+-- walk. An entry counts whole until its newest instant leaves: that refuses up to
+-- window / 60 early and never admits one too many. A policy that is moved across 128
+-- begins anew.
 --
 -- An instant in the future (a clock stepped back) counts as now; a refusal writes that
 -- down, or its wait would begin anew with every request. No wait exceeds the window.
@@ -25,7 +27,8 @@
 -- than a window and a cell have passed: a life of two windows, a cell and a second for
 -- the rounding of Redis's own clock outlasts every instant.
 --
--- Cost: a GET; a SET or SETRANGE to spend. Reads at most 128 instants or 62 entries.
+-- Cost: a GET of 1,024 bytes at most; a SET or SETRANGE to spend. Looks at what has left since
+-- the last SET and at one more: at most 128 instants or 62 entries.
 local RATE_LOG_MAX, RATE_CELLS = 128, 60
 
 local function rate_now()
@@ -53,52 +56,43 @@ local function rate_read_log(rate, now, from)
   end
   rate.is_clamped, rate.is_set = future > 0, future > 0 or gone > 0 or size == 0
   rate.bytes = log:sub(8 * gone + 1)
-  rate.entry, rate.entry_at = struct.pack('<I8', now), #rate.bytes
+  rate.entry, rate.entry_at, rate.first_at = struct.pack('<I8', now), #rate.bytes, 0
   return live
 end
 
 local function rate_read_cells(rate, now, from)
   local unpack, pack = struct.unpack, struct.pack
   rate.key = rate.key .. ':cells'
-  local cells = redis.call('GET', rate.key) or ''
-  local size, gone, live, future, first_future = #cells, 0, 0, 0, nil
-  for at = 1, size, 12 do
-    local newest, count = unpack('<I8I4', cells, at)
-    if newest <= from then
-      gone = gone + 12
-    else
-      live = live + count
-      if newest > now then
-        first_future = first_future or at
-        future = future + count
+  local cells = redis.call('GET', rate.key) or pack('<I8', 0)
+  local base, first, last = unpack('<I8', cells), 9, #cells - 15
+  rate.is_set = last < first
+  while first <= last and unpack('<I8', cells, first) <= from do
+    base, first, rate.is_set = unpack('<I8', cells, first + 8), first + 16, true
+  end
+
+  local total, is_same_cell = base, false
+  if first <= last then
+    local size = math.ceil(rate.window / RATE_CELLS)
+    local cell, newest = math.floor(now / size), nil
+    newest, total = unpack('<I8I8', cells, last)
+    is_same_cell = math.floor(newest / size) >= cell
+    if newest > now then
+      rate.is_clamped, rate.is_set = true, true
+      while last >= first and math.floor(unpack('<I8', cells, last) / size) >= cell do
+        last = last - 16
       end
+      cells = cells:sub(1, last + 15) .. pack('<I8I8', now, total)
     end
-  end
-  if first_future then
-    cells = cells:sub(1, first_future - 1) .. pack('<I8I4', now, future)
-  end
-  rate.is_clamped, rate.is_set = future > 0, future > 0 or gone > 0 or size == 0
-  rate.bytes = cells:sub(gone + 1)
-
-  local leaving, excess = 0, math.max(live - rate.limit, 0)
-  for at = 1, #rate.bytes, 12 do
-    local newest, count = unpack('<I8I4', rate.bytes, at)
-    leaving = leaving + count
-    if leaving > excess then
-      rate.next_us = newest - from
-      break
+    local leaving, excess = first, math.max(total - base - rate.limit, 0)
+    while unpack('<I8', cells, leaving + 8) - base <= excess do
+      leaving = leaving + 16
     end
+    rate.next_us = unpack('<I8', cells, leaving) - from
   end
-
-  rate.entry, rate.entry_at = pack('<I8I4', now, 1), #rate.bytes
-  if live > 0 then
-    local newest, count = unpack('<I8I4', rate.bytes, #rate.bytes - 11)
-    local cell = math.ceil(rate.window / RATE_CELLS)
-    if math.floor(newest / cell) == math.floor(now / cell) then
-      rate.entry, rate.entry_at = pack('<I8I4', now, count + 1), #rate.bytes - 12
-    end
-  end
-  return live
+  rate.bytes = rate.is_set and pack('<I8', base) .. cells:sub(first) or cells
+  rate.first_at = 8
+  rate.entry, rate.entry_at = pack('<I8I8', now, total + 1), #rate.bytes - (is_same_cell and 16 or 0)
+  return total - base
 end
 
 local function rate_read(key, limit, window_us, now)
@@ -137,7 +131,7 @@ local function rate_spend(rate)
     redis.call('SETRANGE', rate.key, rate.entry_at, rate.entry)
   end
   rate.remaining = rate.remaining - 1
-  if rate.entry_at == 0 then
+  if rate.entry_at == rate.first_at then
     rate.next_us = rate.window
   end
 end
