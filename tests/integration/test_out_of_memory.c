@@ -25,6 +25,11 @@ enum { AWAIT_MS = 5000, ALLOCATIONS_MAX = 1000 };
 static _Thread_local unsigned calls_left; /* 0: none will fail */
 static _Thread_local bool has_failed;
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { IS_INTERPOSED = 0 };
+#else
+enum { IS_INTERPOSED = 1 };
+
 static bool must_fail(void)
 {
     if (calls_left == 0 || --calls_left > 0)
@@ -32,11 +37,6 @@ static bool must_fail(void)
     has_failed = true;
     return true;
 }
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { IS_INTERPOSED = 0 };
-#else
-enum { IS_INTERPOSED = 1 };
 
 extern void *__libc_malloc(size_t bytes);
 extern void *__libc_calloc(size_t count, size_t bytes);
