@@ -406,6 +406,7 @@ int master_run(const struct config *config, const char *program)
     sigset_t all;
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_BLOCK, &all, NULL);
+    (void)signal(SIGCHLD, SIG_DFL); /* ignored by whoever started us, no death would be told */
     m.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
     /* glibc would keep an arena for each thread. Inherited by the workers. */
     (void)mallopt(M_ARENA_MAX, 2);

@@ -101,13 +101,20 @@ static bool wait_for_peer(const struct server_thread *thread, int error)
 static void *serve_until_stopped(void *context)
 {
     struct server_thread *thread = context;
-    while (!atomic_load(&thread->worker->is_stopping)) {
+    /* Who was woken for a connection was woken alone (EPOLLEXCLUSIVE): it takes it even when
+     * the worker stops meanwhile, or nobody would before the next one comes. */
+    bool was_woken = false;
+    while (was_woken || !atomic_load(&thread->worker->is_stopping)) {
         int peer = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC);
         if (peer < 0) {
-            if (!wait_for_peer(thread, errno))
+            int error = errno;
+            if ((was_woken && atomic_load(&thread->worker->is_stopping)) ||
+                !wait_for_peer(thread, error))
                 break;
+            was_woken = error == EAGAIN;
             continue;
         }
+        was_woken = false;
         atomic_store_explicit(&thread->stamp->since_us, clock_mono_now().us, memory_order_relaxed);
         serve(thread, peer);
         atomic_store_explicit(&thread->stamp->since_us, 0, memory_order_relaxed);
@@ -182,11 +189,11 @@ static int serve_with_threads(struct worker *worker, struct server_thread *threa
     atomic_store(&worker->is_stopping, 1);
     (void)eventfd_write(worker->stop_event, 1);
     struct timespec latest;
-    (void)clock_gettime(CLOCK_REALTIME, &latest);
+    (void)clock_gettime(CLOCK_MONOTONIC, &latest);
     latest.tv_sec += LEAVE_SECONDS;
     for (size_t i = 0; i < started; i++) {
         /* The master would end us, but it may be gone. */
-        if (pthread_timedjoin_np(threads[i].handle, NULL, &latest) != 0) {
+        if (pthread_clockjoin_np(threads[i].handle, NULL, CLOCK_MONOTONIC, &latest) != 0) {
             LOG_EVENT(LOG_ERROR, "stop_overdue", LOG_INT("thread", (int64_t)i));
             _exit(EXIT_FAILURE);
         }
