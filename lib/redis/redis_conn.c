@@ -156,7 +156,7 @@ static void begin_handshake(struct redis_conn *conn, struct mono_time now)
     struct redis_key schema;
     redis_key_global(&schema, slice_from_string(conn->options->key_prefix), "schema");
     if (conn->role == REDIS_ROLE_WRITE) {
-        SAY(conn, SLICE("CONFIG"), SLICE("GET"), SLICE("append*"));
+        SAY(conn, SLICE("CONFIG"), SLICE("GET"), SLICE("*append*"));
         SAY(conn, SLICE("SETNX"), redis_key_slice(&schema), SLICE(REDIS_SCHEMA_TEXT));
     }
     SAY(conn, SLICE("GET"), redis_key_slice(&schema));
@@ -186,13 +186,15 @@ static void begin_tracking(struct redis_conn *conn, int64_t id)
 
 static enum redis_durability durability_of(const redisReply *config)
 {
-    bool is_on = false;
+    bool is_on = false, is_paused = false; /* no fsync while a child saves or rewrites */
     enum redis_durability fsync = REDIS_DURABILITY_UNKNOWN;
     for (size_t i = 0; i + 1 < redis_reply_count(config); i += 2) {
         struct slice name, value;
         if (!redis_reply_bytes_at(config, i, &name) || !redis_reply_bytes_at(config, i + 1, &value))
             continue;
-        if (slice_equals(name, SLICE("appendonly")))
+        if (slice_equals(name, SLICE("no-appendfsync-on-rewrite")))
+            is_paused = slice_equals(value, SLICE("yes"));
+        else if (slice_equals(name, SLICE("appendonly")))
             is_on = slice_equals(value, SLICE("yes"));
         else if (slice_equals(name, SLICE("appendfsync")))
             fsync = slice_equals(value, SLICE("always"))     ? REDIS_DURABILITY_ALWAYS
@@ -201,7 +203,7 @@ static enum redis_durability durability_of(const redisReply *config)
     }
     if (fsync == REDIS_DURABILITY_UNKNOWN)
         return fsync;
-    return is_on ? fsync : REDIS_DURABILITY_NONE;
+    return is_on && !is_paused ? fsync : REDIS_DURABILITY_NONE;
 }
 
 static void become_ready(struct redis_conn *conn)
@@ -338,11 +340,23 @@ void redis_conn_tick(struct redis_conn *conn, struct mono_time now)
         redis_resolver_free(conn->resolver);
         conn->resolver = NULL;
         conn->next_address = 0;
+        conn->ready_by = mono_after_ms(now, READY_WITHIN_MS);
         connect_next_address(conn, now);
         return;
     }
-    if (!mono_is_before(now, conn->ready_by))
+    if (mono_is_before(now, conn->ready_by))
+        return;
+    if (conn->state == REDIS_CONN_RESOLVING) {
+        /* A resolver may ask a dead server first (5 s): its answer is worth waiting for, but
+         * no call waits with us. */
+        if (conn->failures++ == 0)
+            LOG_EVENT(LOG_WARNING, "redis_name_slow",
+                      LOG_TEXT("connection", role_names[conn->role]),
+                      LOG_TEXT("host", conn->options->host));
+        conn->ready_by = mono_after_ms(now, READY_WITHIN_MS);
+    } else {
         redis_conn_fail(conn, now, true, "no answer within a second");
+    }
 }
 
 struct mono_time redis_conn_wakeup(const struct redis_conn *conn)

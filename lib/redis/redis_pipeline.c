@@ -203,8 +203,9 @@ static struct mono_time earliest_deadline(const struct redis_pipeline *line)
     const struct redis_job *job = line->in_flight.head;
     struct mono_time earliest = {INT64_MAX};
     if (job && job->is_heartbeat) {
-        earliest = line->heartbeat_deadline;
         job = job->next;
+        if (!job) /* else the call behind it has its own time, which may be longer */
+            earliest = line->heartbeat_deadline;
     }
     if (job && mono_is_before(job->deadline, earliest))
         earliest = job->deadline;
