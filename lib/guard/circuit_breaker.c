@@ -26,6 +26,9 @@ struct circuit_breaker {
     char lease_us_text[NUMBER_TEXT_BYTES];
     pthread_mutex_t mutex; /* guards what follows */
     struct breaker_machine machine;
+    int64_t shared_generation;      /* of what Redis held when `machine` was taken from it */
+    bool is_own;                    /* `machine` has gone on by itself since */
+    struct mono_time local_until;   /* Redis refused a report: `machine` decides so long */
     struct mono_time synced_at;     /* when the answer that `machine` shows was asked for */
     struct mono_time refused_until; /* what Redis said still stands */
 };
@@ -125,14 +128,22 @@ static void tell_of_change(const struct circuit_breaker *breaker, enum breaker_s
 
 /*
  * With the lock held: take over what Redis holds, so that the local machine could go on
- * from there. An answer that was asked for before the one we have is older: ignored.
+ * from there. An answer that was asked for before the one we have is older: ignored. False:
+ * Redis refuses reports and holds what it held, so the local machine knows better.
  */
-static void take_over(struct circuit_breaker *breaker, const struct stored *stored,
+static bool take_over(struct circuit_breaker *breaker, const struct stored *stored,
                       struct mono_time asked_at, uint64_t own_token)
 {
     struct breaker_machine *machine = &breaker->machine;
+    if (mono_is_before(asked_at, breaker->local_until)) {
+        if (stored->generation == breaker->shared_generation)
+            return false;
+        breaker->local_until = asked_at;
+    }
     if (mono_is_before(asked_at, breaker->synced_at))
-        return;
+        return true;
+    breaker->shared_generation = stored->generation;
+    breaker->is_own = false;
     if (machine->generation != stored->generation)
         breaker->refused_until = asked_at;
     enum breaker_state before = machine->state;
@@ -151,24 +162,27 @@ static void take_over(struct circuit_breaker *breaker, const struct stored *stor
         .lease_end = mono_after_us(asked_at, stored->wait),
     };
     tell_of_change(breaker, before, true);
+    return true;
 }
 
-static bool ask(struct circuit_breaker *breaker, enum redis_lane lane, enum redis_script script,
-                const struct slice *args, size_t arg_count, struct stored *stored)
+static enum err_code ask(struct circuit_breaker *breaker, enum redis_lane lane,
+                         enum redis_script script, const struct slice *args, size_t arg_count,
+                         struct stored *stored)
 {
     struct slice key = redis_key_slice(&breaker->key);
     struct redisReply *reply;
     struct error err;
     error_init(&err);
-    if (redis_client_eval(breaker->client, lane, script, &key, 1, args, arg_count, &reply, &err) !=
-        ERR_OK) {
-        if (err.code == ERR_INTERNAL)
-            LOG_EVENT(LOG_ERROR, "breaker_script_failed", LOG_TEXT("cause", err.cause));
-        return false;
+    enum err_code code =
+        redis_client_eval(breaker->client, lane, script, &key, 1, args, arg_count, &reply, &err);
+    if (code == ERR_OK && !read_stored(reply, stored)) {
+        code = ERR_INTERNAL;
+        error_set_cause(&err, "unexpected reply");
     }
-    bool is_read = read_stored(reply, stored);
+    if (code == ERR_INTERNAL)
+        LOG_EVENT(LOG_ERROR, "breaker_script_failed", LOG_TEXT("cause", err.cause));
     redis_reply_free(reply);
-    return is_read;
+    return code;
 }
 
 static bool is_known_refused(struct circuit_breaker *breaker, struct mono_time now,
@@ -191,8 +205,17 @@ static void allow_locally(struct circuit_breaker *breaker, uint64_t token,
     (void)pthread_mutex_lock(&breaker->mutex);
     enum breaker_state before = breaker->machine.state;
     breaker_machine_allow(&breaker->machine, &breaker->options, clock_mono_now(), token, permit);
+    breaker->is_own = true;
     tell_of_change(breaker, before, false);
     (void)pthread_mutex_unlock(&breaker->mutex);
+}
+
+static bool decides_locally(struct circuit_breaker *breaker, struct mono_time now)
+{
+    (void)pthread_mutex_lock(&breaker->mutex);
+    bool is_local = mono_is_before(now, breaker->local_until);
+    (void)pthread_mutex_unlock(&breaker->mutex);
+    return is_local;
 }
 
 void circuit_breaker_allow(struct circuit_breaker *breaker, struct breaker_permit *permit)
@@ -207,7 +230,8 @@ void circuit_breaker_allow(struct circuit_breaker *breaker, struct breaker_permi
                                  slice_from_string(breaker->reset_us_text),
                                  slice_from_string(breaker->lease_us_text)};
     struct stored stored;
-    if (!ask(breaker, REDIS_LANE_WRITE, REDIS_SCRIPT_BREAKER_ALLOW, args, 3, &stored)) {
+    if (decides_locally(breaker, asked_at) ||
+        ask(breaker, REDIS_LANE_WRITE, REDIS_SCRIPT_BREAKER_ALLOW, args, 3, &stored) != ERR_OK) {
         allow_locally(breaker, token, permit);
         return;
     }
@@ -220,15 +244,16 @@ void circuit_breaker_allow(struct circuit_breaker *breaker, struct breaker_permi
                                       .token = is_probe ? token : 0,
                                       .retry_after_us = is_refused ? stored.wait : 0};
     (void)pthread_mutex_lock(&breaker->mutex);
-    take_over(breaker, &stored, asked_at, permit->token);
+    (void)take_over(breaker, &stored, asked_at, permit->token);
     if (is_refused && breaker->synced_at.us == asked_at.us)
         breaker->refused_until = mono_after_us(
             asked_at, stored.wait < REFUSAL_KNOWN_US ? stored.wait : REFUSAL_KNOWN_US);
     (void)pthread_mutex_unlock(&breaker->mutex);
 }
 
-static bool record_shared(struct circuit_breaker *breaker, const struct breaker_permit *permit,
-                          enum breaker_outcome outcome)
+static enum err_code record_shared(struct circuit_breaker *breaker,
+                                   const struct breaker_permit *permit,
+                                   enum breaker_outcome outcome)
 {
     static const char *const outcomes[] = {"success", "failure", "neutral"};
     char generation[NUMBER_TEXT_BYTES], token[NUMBER_TEXT_BYTES], threshold[NUMBER_TEXT_BYTES];
@@ -243,29 +268,53 @@ static bool record_shared(struct circuit_breaker *breaker, const struct breaker_
                                  slice_from_string(breaker->lease_us_text)};
     struct mono_time asked_at = clock_mono_now();
     struct stored stored;
-    if (!ask(breaker, REDIS_LANE_WRITE, REDIS_SCRIPT_BREAKER_RECORD, args, 6, &stored))
-        return false;
+    enum err_code code =
+        ask(breaker, REDIS_LANE_WRITE, REDIS_SCRIPT_BREAKER_RECORD, args, 6, &stored);
+    if (code != ERR_OK)
+        return code;
     (void)pthread_mutex_lock(&breaker->mutex);
-    take_over(breaker, &stored, asked_at, 0);
+    (void)take_over(breaker, &stored, asked_at, 0);
     /* A probe handed back may be given out again at once, without a transition. */
     if (permit->is_probe)
         breaker->refused_until = asked_at;
     (void)pthread_mutex_unlock(&breaker->mutex);
-    return true;
+    return ERR_OK;
+}
+
+/*
+ * With the lock held: how long the local machine decides. Redis may go on answering while it
+ * takes no report (full, or a replica): it would admit for ever. An opening lasts its time
+ * and then has its probe here, whose success ends all that.
+ */
+static void stay_local(struct circuit_breaker *breaker, bool has_closed, struct mono_time now)
+{
+    const struct breaker_machine *machine = &breaker->machine;
+    struct mono_time from = machine->state == BREAKER_OPEN ? machine->probe_at : now;
+    breaker->local_until =
+        has_closed ? now : mono_after_ms(from, breaker->options.reset_timeout_ms);
 }
 
 void circuit_breaker_record(struct circuit_breaker *breaker, const struct breaker_permit *permit,
                             enum breaker_outcome outcome)
 {
+    if (!permit->is_admitted)
+        return;
     /* What was decided without Redis stays here: local counters are not replayed. */
-    if (!permit->is_admitted || (permit->is_shared && record_shared(breaker, permit, outcome)))
+    enum err_code code = permit->is_shared ? record_shared(breaker, permit, outcome) : ERR_OK;
+    if (permit->is_shared && code == ERR_OK)
         return;
     (void)pthread_mutex_lock(&breaker->mutex);
+    struct mono_time now = clock_mono_now();
     enum breaker_state before = breaker->machine.state;
-    (void)breaker_machine_record(&breaker->machine, &breaker->options, clock_mono_now(), permit,
-                                 outcome);
+    (void)breaker_machine_record(&breaker->machine, &breaker->options, now, permit, outcome);
+    breaker->is_own = true;
     if (permit->is_probe)
-        breaker->refused_until = clock_mono_now();
+        breaker->refused_until = now;
+    bool has_closed = before != BREAKER_CLOSED && breaker->machine.state == BREAKER_CLOSED;
+    bool is_refused = code == ERR_STORE_FULL ||
+                      (code == ERR_STORE_UNAVAILABLE && redis_client_is_connected(breaker->client));
+    if (is_refused || mono_is_before(now, breaker->local_until))
+        stay_local(breaker, has_closed, now);
     tell_of_change(breaker, before, false);
     (void)pthread_mutex_unlock(&breaker->mutex);
 }
@@ -289,19 +338,28 @@ static void local_status(struct circuit_breaker *breaker, struct breaker_status 
     };
 }
 
+/* With nothing stored, what this process counted by itself is all that is known. */
+static bool is_told_by_redis(struct circuit_breaker *breaker, const struct stored *stored,
+                             struct mono_time asked_at)
+{
+    (void)pthread_mutex_lock(&breaker->mutex);
+    bool is_told = (stored->verdict == VERDICT_ADMITTED || !breaker->is_own) &&
+                   take_over(breaker, stored, asked_at, 0);
+    (void)pthread_mutex_unlock(&breaker->mutex);
+    return is_told;
+}
+
 void circuit_breaker_status(struct circuit_breaker *breaker, struct breaker_status *status)
 {
     const struct slice args[] = {slice_from_string(breaker->reset_us_text),
                                  slice_from_string(breaker->lease_us_text)};
     struct mono_time asked_at = clock_mono_now();
     struct stored stored;
-    if (!ask(breaker, REDIS_LANE_READ, REDIS_SCRIPT_BREAKER_STATUS, args, 2, &stored)) {
+    if (ask(breaker, REDIS_LANE_READ, REDIS_SCRIPT_BREAKER_STATUS, args, 2, &stored) != ERR_OK ||
+        !is_told_by_redis(breaker, &stored, asked_at)) {
         local_status(breaker, status);
         return;
     }
-    (void)pthread_mutex_lock(&breaker->mutex);
-    take_over(breaker, &stored, asked_at, 0);
-    (void)pthread_mutex_unlock(&breaker->mutex);
     bool is_open = stored.state == BREAKER_OPEN;
     *status = (struct breaker_status){
         .state = stored.state,

@@ -13,7 +13,9 @@
  * nothing. Consecutive failures count in the order in which Redis saw them.
  *
  * Without Redis the same machine runs on this process's own counters, from the last
- * known state on; what Redis holds wins when it is back. Thread-safe.
+ * known state on; what Redis holds wins when it is back. So it does for a reset timeout
+ * when Redis refuses a report (full, read-only), through an opening and its probe, unless
+ * somebody's report is taken meanwhile. Thread-safe.
  */
 #ifndef LIB_GUARD_CIRCUIT_BREAKER_H
 #define LIB_GUARD_CIRCUIT_BREAKER_H
