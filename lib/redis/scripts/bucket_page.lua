@@ -27,6 +27,7 @@ for _, bucket in ipairs(numbers) do
     aggregate = call('GET', stem .. 'agg:' .. bucket) or ''
     if #aggregate >= 16 then
       skip = math.min(math.max(struct.unpack('<I8', aggregate, 9) - before, 0), length)
+      skip = skip - skip % 16
     end
   end
   local tail = ''
