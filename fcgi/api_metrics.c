@@ -1,6 +1,7 @@
 /* Samples in and out: POST /api/metrics, GET /api/metrics/list. */
 #include <stdio.h>
 
+#include "hash.h"
 #include "iso8601.h"
 #include "json_read.h"
 #include "json_write.h"
@@ -133,10 +134,12 @@ static enum err_code read_list_query(const struct request *req, struct slice *ty
     return err->code;
 }
 
+/* Timestamp and rank name a sample among those of its type; then the type, in short. */
 static void write_listed(struct json_writer *w, const struct listed_sample *sample)
 {
-    char id[48];
-    (void)snprintf(id, sizeof id, "%lld-%u", (long long)sample->record.at.us, sample->rank);
+    char id[64];
+    (void)snprintf(id, sizeof id, "%lld-%u-%016llx", (long long)sample->record.at.us, sample->rank,
+                   (unsigned long long)hash_stable(sample->type));
     json_write_object(w);
     json_write_name(w, "id");
     json_write_string(w, id);

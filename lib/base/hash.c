@@ -21,3 +21,11 @@ uint64_t hash_bytes(struct slice bytes, uint64_t seed)
     h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53u;
     return h ^ (h >> 33);
 }
+
+uint64_t hash_stable(struct slice bytes)
+{
+    uint64_t h = FNV_BASIS;
+    for (size_t i = 0; i < bytes.len; i++)
+        h = (h ^ (unsigned char)bytes.ptr[i]) * FNV_PRIME;
+    return h;
+}

@@ -1,8 +1,5 @@
 /*
- * hash: 64 bits over bytes, for tables and entity tags. Not for secrets.
- *
- * FNV-1a (draft-eastlake-fnv) taken eight bytes a step, finished by the mixer of
- * MurmurHash3. Differs between byte orders: never store it.
+ * hash: 64 bits over bytes. Not for secrets.
  */
 #ifndef LIB_BASE_HASH_H
 #define LIB_BASE_HASH_H
@@ -11,6 +8,13 @@
 
 #include "slice.h"
 
+/*
+ * For tables and entity tags: FNV-1a (draft-eastlake-fnv) taken eight bytes a step,
+ * finished by the mixer of MurmurHash3. Differs between byte orders: never store it.
+ */
 uint64_t hash_bytes(struct slice bytes, uint64_t seed);
+
+/* For what is stored or told: FNV-1a as it stands, the same on every machine for ever. */
+uint64_t hash_stable(struct slice bytes);
 
 #endif

@@ -24,15 +24,6 @@ struct rate_limiter {
     struct refusal refusals[];
 };
 
-/* FNV-1a a byte at a time: the same on every machine, for it becomes part of a key. */
-static uint64_t hash_of_text(struct slice text)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < text.len; i++)
-        hash = (hash ^ (unsigned char)text.ptr[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
 static unsigned group(const struct in6_addr *address, size_t index)
 {
     return (unsigned)address->s6_addr[2 * index] << 8 | address->s6_addr[2 * index + 1];
@@ -62,7 +53,7 @@ void rate_subject_from_address(struct slice address, struct rate_subject *subjec
                        group(&v6, 1), group(&v6, 2), group(&v6, 3));
     } else {
         len =
-            snprintf(subject->bytes, sizeof subject->bytes, "?:%016" PRIx64, hash_of_text(address));
+            snprintf(subject->bytes, sizeof subject->bytes, "?:%016" PRIx64, hash_stable(address));
     }
     subject->len = (size_t)len;
 }

@@ -133,14 +133,16 @@ static void samples_are_stored_listed_and_summarised(void **state)
     assert_int_equal(post("{\"timestamp\":\"1771675200\",\"value\":1e2,\"type\":\"cpu\"}"), 201);
 
     assert_int_equal(get("/api/metrics/list", "type=cpu"), 200);
-    assert_string_equal(
-        last_body,
-        "[{\"id\":\"1771675200000000-0\",\"timestamp\":\"2026-02-21T12:00:00Z\",\"value\":85.5,"
-        "\"type\":\"cpu\"},{\"id\":\"1771675200000000-1\",\"timestamp\":\"2026-02-21T12:00:00Z\","
-        "\"value\":100.0,\"type\":\"cpu\"},{\"id\":\"1771675201500000-0\",\"timestamp\":"
-        "\"2026-02-21T12:00:01.500Z\",\"value\":-4.0,\"type\":\"cpu\"}]");
+    assert_string_equal(last_body,
+                        "[{\"id\":\"1771675200000000-0-f5a8fa190cb314c9\",\"timestamp\":\"2026-02-"
+                        "21T12:00:00Z\",\"value\":85.5,"
+                        "\"type\":\"cpu\"},{\"id\":\"1771675200000000-1-f5a8fa190cb314c9\","
+                        "\"timestamp\":\"2026-02-21T12:00:00Z\","
+                        "\"value\":100.0,\"type\":\"cpu\"},{\"id\":\"1771675201500000-0-"
+                        "f5a8fa190cb314c9\",\"timestamp\":"
+                        "\"2026-02-21T12:00:01.500Z\",\"value\":-4.0,\"type\":\"cpu\"}]");
     assert_int_equal(get("/api/metrics/list", "type=&limit=1"), 200);
-    assert_true(body_has("[{\"id\":\"1771675201500000-0\""));
+    assert_true(body_has("[{\"id\":\"1771675201500000-0-f5a8fa190cb314c9\""));
     assert_int_equal(get("/api/metrics/list", "type=none"), 200);
     assert_string_equal(last_body, "[]");
 

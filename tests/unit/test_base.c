@@ -244,6 +244,9 @@ static void hashes_differ_by_length_and_content(void **state)
     assert_true(hash_bytes(SLICE(""), 0) != hash_bytes(slice_of("\0", 1), 0));
     assert_true(hash_bytes(SLICE("12345678a"), 0) != hash_bytes(SLICE("12345678b"), 0));
     assert_true(hash_bytes(SLICE("a"), 0) != hash_bytes(SLICE("a"), 1));
+    /* From the draft's table of test vectors. */
+    assert_true(hash_stable(SLICE("")) == UINT64_C(0xcbf29ce484222325));
+    assert_true(hash_stable(SLICE("foobar")) == UINT64_C(0x85944171f73967e8));
 }
 
 int main(void)
