@@ -48,6 +48,8 @@ static const struct json_value *value_of(const json_t *json)
     return (const struct json_value *)(const void *)json;
 }
 
+enum { NAME_BYTES = 32 };
+
 struct place {
     int line;
     int column; /* in code points, from 1 */
@@ -87,6 +89,50 @@ static struct place find_excessive_depth(struct slice text)
     return (struct place){0};
 }
 
+/* Behind the string that begins at `at`. */
+static size_t skip_string(struct slice text, size_t at)
+{
+    for (at++; at < text.len && text.ptr[at] != '"'; at++)
+        at += text.ptr[at] == '\\';
+    return at < text.len ? at + 1 : text.len;
+}
+
+/* Name of the outermost object's member whose value the byte before `end` is part of; as it
+ * stands, perhaps with escapes; empty when there is none. */
+static struct slice member_at(struct slice text, size_t end)
+{
+    struct slice string = SLICE(""), member = SLICE("");
+    int depth = 0;
+    for (size_t i = 0; i < end && i < text.len;) {
+        char c = text.ptr[i];
+        size_t next = c == '"' ? skip_string(text, i) : i + 1;
+        depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+        if (depth == 1 && c == '"' && next - i >= 2)
+            string = slice_of(text.ptr + i + 1, next - i - 2);
+        else if (depth == 1 && (c == ':' || c == ','))
+            member = c == ':' ? string : SLICE("");
+        i = next;
+    }
+    return member;
+}
+
+/* A name that can be told as it stands; else empty. */
+static const char *plain_name(struct slice name, char buffer[static NAME_BYTES])
+{
+    buffer[0] = '\0';
+    if (name.len >= NAME_BYTES)
+        return buffer;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+            c != '_')
+            return buffer;
+    }
+    memcpy(buffer, name.ptr, name.len);
+    buffer[name.len] = '\0';
+    return buffer;
+}
+
 /* Plain words for what jansson found; its own where they are plain and not the client's. */
 static const char *reason(json_error_t *failure)
 {
@@ -97,13 +143,12 @@ static const char *reason(json_error_t *failure)
         return "the text ends too early";
     case json_error_end_of_input_expected:
         return "more text follows after the value";
-    case json_error_null_character:
     case json_error_null_byte_in_key:
-        return "NUL (\\u0000) in a string";
+        return "NUL (\\u0000) in a name";
     case json_error_duplicate_key:
         return "the same member twice in an object";
     case json_error_numeric_overflow:
-        return "a number too large for a double";
+        return "a number too large for a double (1.8e308)";
     default:
         break;
     }
@@ -117,20 +162,27 @@ static const char *reason(json_error_t *failure)
     return failure->text;
 }
 
-static void refuse(struct error *err, const char *location, struct place place, const char *why)
+static void refuse(struct error *err, const char *location, const char *name, struct place place,
+                   const char *why)
 {
-    (void)error_add_field(err, location, "", "not valid JSON at line %d, column %d: %s", place.line,
-                          place.column, why);
+    (void)error_add_field(err, location, name, "not acceptable JSON at line %d, column %d: %s",
+                          place.line, place.column, why);
 }
 
-static void refuse_as_jansson_says(struct error *err, const char *location, json_error_t *failure)
+static void refuse_as_jansson_says(struct error *err, const char *location, struct slice text,
+                                   json_error_t *failure)
 {
     if (memory_refused) {
         (void)error_set(err, ERR_NO_MEMORY, "The JSON text needs too much memory");
         return;
     }
     struct place place = {failure->line, failure->column};
-    refuse(err, location, place, reason(failure));
+    enum json_error_code code = json_error_code(failure);
+    bool is_a_value = code == json_error_numeric_overflow || code == json_error_invalid_syntax ||
+                      code == json_error_invalid_utf8;
+    size_t end = is_a_value && failure->position > 0 ? (size_t)failure->position : 0;
+    char name[NAME_BYTES];
+    refuse(err, location, plain_name(member_at(text, end), name), place, reason(failure));
 }
 
 struct json_document *json_document_new(struct slice text, const char *location, struct error *err)
@@ -140,16 +192,17 @@ struct json_document *json_document_new(struct slice text, const char *location,
         text = slice_of(text.ptr + 3, text.len - 3);
     struct place too_deep = find_excessive_depth(text);
     if (too_deep.line > 0) {
-        refuse(err, location, too_deep, "nested too deeply");
+        refuse(err, location, "", too_deep, "nested too deeply");
         return NULL;
     }
     json_error_t failure;
     memory_refused = false;
-    json_t *root =
-        json_loadb(text.len ? text.ptr : "", text.len,
-                   JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &failure);
+    json_t *root = json_loadb(text.len ? text.ptr : "", text.len,
+                              JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL |
+                                  JSON_ALLOW_NUL,
+                              &failure);
     if (!root)
-        refuse_as_jansson_says(err, location, &failure);
+        refuse_as_jansson_says(err, location, text, &failure);
     return (struct json_document *)(void *)root;
 }
 

@@ -3,7 +3,7 @@
  *
  * Refused, each with its own words: nesting beyond JSON_DEPTH_MAX (found before
  * jansson sees the text: it recurses), duplicate members at any depth, numbers that
- * overflow, NaN and Infinity, invalid UTF-8, NUL in a string, trailing text. A byte
+ * overflow, NaN and Infinity, invalid UTF-8, NUL in a name, trailing text. A byte
  * order mark is ignored. Any value may be the root. Numbers of any size become doubles.
  */
 #ifndef LIB_JSON_JSON_READ_H
@@ -30,7 +30,8 @@ enum json_kind {
 
 /*
  * Parse `text` whole. On failure NULL, and `err` is ERR_VALIDATION with one field of
- * location `location` that names line, column and reason; or ERR_NO_MEMORY.
+ * location `location` that names line, column and reason, and the outermost member whose
+ * value it is; or ERR_NO_MEMORY.
  */
 struct json_document *json_document_new(struct slice text, const char *location, struct error *err);
 void json_document_free(struct json_document *document);

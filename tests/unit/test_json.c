@@ -76,7 +76,6 @@ static const struct row malformed[] = {
     {"\"\\ud800\"", "line 1, column 8", "invalid \\u escape"},
     {"\"\\udc00\"", "line 1, column 8", "invalid \\u escape"},
     {"\"\\ud800\\u0041\"", "line 1, column 14", "invalid \\u escape"},
-    {"\"\\u0000\"", "line 1, column 8", "NUL"},
     {"{\"\\u0000\":1}", "line 1, column 9", "NUL"},
     {"\"\\x\"", "line 1, column 3", "invalid escape"},
     {"\"a\nb\"", "line 1, column 2", "unexpected newline"},
@@ -99,6 +98,42 @@ static void is_refused_with_place_and_reason(void **state)
     assert_string_equal(err.fields[0].location, "body");
     if (!strstr(err.fields[0].message, row->place) || !strstr(err.fields[0].message, row->reason))
         fail_msg("said: %s", err.fields[0].message);
+}
+
+static void what_is_wrong_with_a_value_names_its_member(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *name;
+    } rows[] = {
+        {"{\"timestamp\":1,\"value\":1e999,\"type\":\"x\"}", "value"},
+        {"{\"value\" : [ {\"x\":NaN} ]}", "value"},
+        {"{\"a,\\\":\":1,\"type\":\"\\ud800\"}", "type"},
+        {"{\"type\":\"\xff\"}", "type"},
+        {"{\"value\":1,}", ""},
+        {"[1e999]", ""},
+        {"1e999", ""},
+        {"{\"<b>\":1e999}", ""},
+        {"{\"v\\u0061lue\":1e999}", ""},
+        {"{\"a234567890123456789012345678901\":1e999}", "a234567890123456789012345678901"},
+        {"{\"a2345678901234567890123456789012\":1e999}", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct error err;
+        assert_null(parse(slice_from_string(rows[i].text), &err));
+        if (strcmp(err.fields[0].name, rows[i].name) != 0)
+            fail_msg("%s: named \"%s\"", rows[i].text, err.fields[0].name);
+    }
+}
+
+static void a_text_may_hold_nul(void **state)
+{
+    (void)state;
+    struct json_document *document = parse_good("\"a\\u0000b\"");
+    struct slice text = SLICE("");
+    assert_true(json_value_text(json_document_root(document), &text));
+    assert_true(slice_equals(text, slice_of("a\0b", 3)));
+    json_document_free(document);
 }
 
 static void values_are_what_the_text_says(void **state)
@@ -406,6 +441,8 @@ static void random_trees_are_read_as_they_were_written(void **state)
 int main(void)
 {
     struct CMUnitTest tests[MALFORMED_COUNT + 8] = {
+        cmocka_unit_test(what_is_wrong_with_a_value_names_its_member),
+        cmocka_unit_test(a_text_may_hold_nul),
         cmocka_unit_test(values_are_what_the_text_says),
         cmocka_unit_test(members_are_visited_in_order_until_told_to_stop),
         cmocka_unit_test(nesting_ends_at_its_maximum),

@@ -134,7 +134,7 @@ static bool try_json(struct slice text)
         return true;
     }
     assert_int_equal(err.code, ERR_VALIDATION);
-    assert_non_null(strstr(err.fields[0].message, "not valid JSON at line "));
+    assert_non_null(strstr(err.fields[0].message, "not acceptable JSON at line "));
     assert_null(strstr(err.fields[0].message, " near ")); /* no words of the client */
     return false;
 }
