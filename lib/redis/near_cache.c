@@ -72,6 +72,7 @@ static void apply_message(struct near_cache *cache, const struct redisReply *rep
         return;
     if (slice_equals(kind, SLICE("pong"))) {
         cache->pongs_heard++;
+        redis_conn_worked(&cache->conn);
         return;
     }
     if (!slice_equals(kind, SLICE("message")))
@@ -350,7 +351,6 @@ static void handle(void *context, short revents, struct mono_time now)
         (void)redis_conn_handle(&cache->conn, revents, now);
         if (cache->conn.state == REDIS_CONN_READY) {
             cache->pings_sent = cache->pongs_heard = 0;
-            redis_conn_worked(&cache->conn);
             send_ping(cache, now);
             apply_messages(cache, now);
         }

@@ -262,13 +262,17 @@ static enum err_code say_refused(struct error *err, struct slice text)
     return code;
 }
 
+static struct mono_time deadline_of(const struct redis_client *client, enum redis_lane which)
+{
+    return mono_after_ms(clock_mono_now(), client->lanes[which].timeout_ms);
+}
+
 /* Queue, wake, wait. On ERR_OK the reply may be an error reply. */
 static enum err_code exchange(struct redis_client *client, enum redis_lane which,
-                              const struct slice *argv, size_t argc, struct redisReply **reply,
-                              struct error *err)
+                              const struct slice *argv, size_t argc, struct mono_time deadline,
+                              struct redisReply **reply, struct error *err)
 {
     struct redis_pipeline *line = &client->lanes[which];
-    struct mono_time deadline = mono_after_ms(clock_mono_now(), line->timeout_ms);
     struct redis_job *job = redis_job_new(argv, argc, deadline);
     if (!job)
         return error_set(err, ERR_NO_MEMORY, "Out of memory");
@@ -309,7 +313,7 @@ enum err_code redis_client_call(struct redis_client *client, enum redis_lane lan
                                 struct error *err)
 {
     *reply = NULL;
-    enum err_code code = exchange(client, lane, argv, argc, reply, err);
+    enum err_code code = exchange(client, lane, argv, argc, deadline_of(client, lane), reply, err);
     return code == ERR_OK ? check_reply(reply, err) : code;
 }
 
@@ -319,13 +323,23 @@ static bool is_unknown_script(const struct redisReply *reply)
     return redis_reply_error(reply, &text) && slice_starts_with(text, SLICE("NOSCRIPT"));
 }
 
+/* What waits for it was not executed: an outcome unknown is that of loading alone. */
 static enum err_code load_script(struct redis_client *client, enum redis_lane lane,
-                                 enum redis_script script, struct error *err)
+                                 enum redis_script script, struct mono_time deadline,
+                                 struct error *err)
 {
     const struct slice argv[] = {SLICE("SCRIPT"), SLICE("LOAD"), redis_script_source(script)};
-    struct redisReply *reply;
-    enum err_code code = redis_client_call(client, lane, argv, 3, &reply, err);
+    struct redisReply *reply = NULL;
+    struct error reason;
+    error_init(&reason);
+    enum err_code code = exchange(client, lane, argv, 3, deadline, &reply, &reason);
+    if (code == ERR_OK)
+        code = check_reply(&reply, &reason);
     redis_reply_free(reply);
+    if (code == ERR_STORE_UNKNOWN)
+        return say_unavailable(err, "no reply to SCRIPT LOAD");
+    if (code != ERR_OK && err)
+        *err = reason;
     return code;
 }
 
@@ -362,13 +376,14 @@ enum err_code redis_client_eval(struct redis_client *client, enum redis_lane lan
     size_t argc = spell_eval(&words, script, keys, key_count, args, arg_count);
     if (argc == 0)
         return error_set(err, ERR_INTERNAL, "Internal error");
-    enum err_code code = exchange(client, lane, words.argv, argc, reply, err);
+    struct mono_time deadline = deadline_of(client, lane);
+    enum err_code code = exchange(client, lane, words.argv, argc, deadline, reply, err);
     if (code == ERR_OK && is_unknown_script(*reply)) {
         redis_reply_free(*reply);
         *reply = NULL;
-        code = load_script(client, lane, script, err);
+        code = load_script(client, lane, script, deadline, err);
         if (code == ERR_OK)
-            code = exchange(client, lane, words.argv, argc, reply, err);
+            code = exchange(client, lane, words.argv, argc, deadline, reply, err);
     }
     return code == ERR_OK ? check_reply(reply, err) : code;
 }
@@ -381,9 +396,7 @@ void redis_client_eval_detached(struct redis_client *client, enum redis_lane lan
     size_t argc = spell_eval(&words, script, keys, key_count, args, arg_count);
     struct redis_pipeline *line = &client->lanes[lane];
     struct redis_job *job =
-        argc == 0
-            ? NULL
-            : redis_job_new(words.argv, argc, mono_after_ms(clock_mono_now(), line->timeout_ms));
+        argc == 0 ? NULL : redis_job_new(words.argv, argc, deadline_of(client, lane));
     if (!job)
         return;
     job->is_detached = true;

@@ -80,6 +80,7 @@ void redis_conn_fail(struct redis_conn *conn, struct mono_time now, bool pause, 
     }
     close_socket(conn);
     conn->state = REDIS_CONN_DOWN;
+    conn->has_worked = false;
     conn->retry_at = now;
     /* Another address of the same name is worth trying at once. */
     if (conn->next_address < conn->addresses.count)
@@ -415,8 +416,7 @@ size_t redis_conn_read(struct redis_conn *conn, struct mono_time now)
             break;
         if (n <= 0) {
             /* What worked a moment ago is tried again at once, without a pause. */
-            bool was_ready = conn->state == REDIS_CONN_READY;
-            redis_conn_fail(conn, now, !was_ready || conn->failures > 0,
+            redis_conn_fail(conn, now, !conn->has_worked,
                             n == 0 ? "closed by Redis" : strerrordesc_np(errno));
             break;
         }

@@ -55,7 +55,8 @@ struct redis_conn {
     unsigned failures;         /* in a row, for the pause */
     unsigned expected_replies; /* of the handshake's present part */
     unsigned reply_index;
-    bool was_lost; /* the loss has been logged */
+    bool was_lost;   /* the loss has been logged */
+    bool has_worked; /* has answered since it was READY */
 };
 
 void redis_conn_init(struct redis_conn *conn, enum redis_role role,
@@ -87,14 +88,15 @@ struct redisReply *redis_conn_next(struct redis_conn *conn, struct mono_time now
 void redis_conn_queue(struct redis_conn *conn, const char *bytes, size_t len);
 void redis_conn_flush(struct redis_conn *conn, struct mono_time now);
 
-/* Close, and try again after a pause that grows with each failure in a row. A connection
- * that had worked is tried again at once (`pause` false). */
+/* Close, and try again after a pause that grows with each failure in a row; at once
+ * (`pause` false) only what has worked. */
 void redis_conn_fail(struct redis_conn *conn, struct mono_time now, bool pause, const char *cause);
 
-/* It works: forget earlier failures. */
+/* It has answered, more than its handshake: forget earlier failures. */
 static inline void redis_conn_worked(struct redis_conn *conn)
 {
     conn->failures = 0;
+    conn->has_worked = true;
 }
 
 #endif
