@@ -147,7 +147,8 @@ void adapter_serve(struct adapter *adapter, struct FCGX_Request *fcgx)
     bool is_head = slice_equals(req.method, SLICE("HEAD"));
     response_serialize(&adapter->response, req.request_id, is_head, &adapter->out);
     struct slice out = strbuf_slice(&adapter->out);
-    if (strbuf_failed(&adapter->response.body) || strbuf_failed(&adapter->out))
+    if (strbuf_failed(&adapter->response.body) || strbuf_failed(&adapter->response.headers) ||
+        strbuf_failed(&adapter->out))
         out = slice_of(last_words, sizeof last_words - 1);
     /* A peer that has gone is nothing to us; Finish_r sees the same error. */
     (void)FCGX_PutStr(out.ptr, (int)out.len, fcgx->out);

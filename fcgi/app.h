@@ -45,11 +45,7 @@ struct app {
     struct log_gate dependency_gate;
 };
 
-enum {
-    /* All the reads of one request together; each has REDIS_TIMEOUT_MS. */
-    READ_BUDGET_MS = 3000,
-    SUMMARY_BYTES_MAX = 4096
-};
+enum { SUMMARY_BYTES_MAX = 4096 };
 
 /* `config` outlives the result. Does not wait for Redis. NULL: no memory or no thread. */
 struct app *app_new(const struct config *config);

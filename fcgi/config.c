@@ -70,8 +70,8 @@ const struct config_row config_rows[] = {
     {"MAX_TYPES", CONFIG_INTEGER, AT(max_types), "10000", 1, 1e7, "", "most metric types"},
     {"MAX_BUCKETS", CONFIG_INTEGER, AT(max_buckets), "100000", 1, 1e8, "",
      "most hours that the samples of one type may spread over"},
-    {"API_TOKEN", CONFIG_SECRET, AT(api_token), "", 0, 512, "",
-     "bearer token that every endpoint but the health checks asks for; empty: none"},
+    {"API_TOKEN", CONFIG_TOKEN, AT(api_token), "", 0, 512, "",
+     "bearer token that all but health checks and documentation ask for; empty: none"},
     {"TRUSTED_PROXIES", CONFIG_NETWORKS, AT(trusted_proxies), "", 0, 4096, "",
      "addresses and CIDR blocks, comma-separated, whose X-Forwarded-For the web server believes"},
 };
@@ -205,6 +205,10 @@ static bool parse_row(const struct config_row *row, const char *string, struct c
         if (!is_clean(text, " {}*?[]\\"))
             return false;
         break;
+    case CONFIG_TOKEN:
+        if (!is_clean(text, " "))
+            return false;
+        break;
     case CONFIG_TEXT:
     case CONFIG_SECRET:
         if (!is_clean(text, ""))
@@ -244,6 +248,9 @@ static void describe_right(const struct config_row *row, struct strbuf *out)
         strbuf_printf(out, "%.0f to %.0f characters without blanks or any of {}*?[]\\", row->min,
                       row->max);
         break;
+    case CONFIG_TOKEN:
+        strbuf_printf(out, "%.0f characters at most, without blanks", row->max);
+        break;
     case CONFIG_TEXT:
     case CONFIG_SECRET:
         strbuf_printf(out, "%.0f to %.0f characters without control characters", row->min,
@@ -254,7 +261,8 @@ static void describe_right(const struct config_row *row, struct strbuf *out)
 
 static void report(const struct config_row *row, const char *value, struct strbuf *mistakes)
 {
-    bool is_secret = row->kind == CONFIG_SECRET || row->kind == CONFIG_URL;
+    bool is_secret =
+        row->kind == CONFIG_SECRET || row->kind == CONFIG_TOKEN || row->kind == CONFIG_URL;
     strbuf_printf(mistakes, "%s%s%.200s%s: must be ", row->name, is_secret ? "" : "=\"",
                   is_secret ? "" : value, is_secret ? "" : "\"");
     describe_right(row, mistakes);
@@ -270,17 +278,18 @@ static void cross_check(const struct config *c, struct strbuf *mistakes)
                       "EXTERNAL_SERVICE_LATENCY_MAX_MS, which is %lld\n",
                       (long long)c->external_latency_min_ms, (long long)c->external_latency_max_ms);
     }
+    /* What one request may wait for, one after the other. */
     const struct {
-        const char *name;
+        const char *names;
         int64_t ms;
-    } waits[] = {{"EXTERNAL_SERVICE_TIMEOUT", c->external_timeout_seconds * 1000},
-                 {"REDIS_TIMEOUT_MS", c->redis_timeout_ms},
-                 {"REDIS_WRITE_TIMEOUT_MS", c->redis_write_timeout_ms}};
+    } waits[] = {{"EXTERNAL_SERVICE_TIMEOUT and twice REDIS_WRITE_TIMEOUT_MS",
+                  c->external_timeout_seconds * 1000 + 2 * c->redis_write_timeout_ms},
+                 {"3 seconds and REDIS_TIMEOUT_MS", READ_BUDGET_MS + c->redis_timeout_ms}};
     for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
         if (c->stuck_seconds * 1000 <= waits[i].ms) {
             strbuf_printf(mistakes,
-                          "STUCK_SECONDS=\"%lld\": must be longer than %s, which is %lld ms\n",
-                          (long long)c->stuck_seconds, waits[i].name, (long long)waits[i].ms);
+                          "STUCK_SECONDS=\"%lld\": must be longer than %s, together %lld ms\n",
+                          (long long)c->stuck_seconds, waits[i].names, (long long)waits[i].ms);
         }
     }
 }

@@ -55,11 +55,15 @@ struct config {
     const char *trusted_proxies;
 };
 
+/* All the reads of one request together; each has REDIS_TIMEOUT_MS. */
+enum { READ_BUDGET_MS = 3000 };
+
 enum config_kind {
     CONFIG_INTEGER,
     CONFIG_NUMBER,
     CONFIG_TEXT,
     CONFIG_SECRET, /* text that is never printed */
+    CONFIG_TOKEN,  /* the same, without blanks */
     CONFIG_URL,    /* empty, or of http or https; may hold a password: never printed */
     CONFIG_PREFIX, /* text fit for the beginning of a key */
     CONFIG_LEVEL,

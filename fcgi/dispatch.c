@@ -119,6 +119,8 @@ static enum err_code read_body(struct request *req, size_t limit, struct error *
 static enum err_code answer(struct app *app, struct request *req, struct response *res,
                             struct error *err)
 {
+    if (req->arena->failed) /* already for the path */
+        return error_set(err, ERR_NO_MEMORY, "Out of memory");
     if (check_target(req, err) != ERR_OK)
         return err->code;
     const struct route *route;

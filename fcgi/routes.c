@@ -1,5 +1,13 @@
 #include "routes.h"
 
+/* The web server has these as files. What reaches us is of another method, or misspelt. */
+static enum err_code web_server_file(struct app *app, const struct request *req,
+                                     struct response *res, struct error *err)
+{
+    (void)app, (void)req, (void)res;
+    return error_set(err, ERR_NOT_FOUND, "Not Found");
+}
+
 /* clang-format off */
 const struct route routes[] = {
     /* method, path, handler, takes a body, open, rate policy, summary */
@@ -23,6 +31,9 @@ const struct route routes[] = {
      "Call the external service through the circuit breaker"},
     {"GET", "/api/rate-limit", api_rate_limit, false, false, ROUTE_POLICY_POST,
      "How the caller stands with the rate limit of POST; spends nothing"},
+    {"GET", "/docs", web_server_file, false, true, ROUTE_POLICY_NONE, "This description as a page"},
+    {"GET", "/redoc", web_server_file, false, true, ROUTE_POLICY_NONE, "The same page"},
+    {"GET", "/openapi.json", web_server_file, false, true, ROUTE_POLICY_NONE, "This description"},
 };
 /* clang-format on */
 

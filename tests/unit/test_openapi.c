@@ -80,12 +80,9 @@ struct walk {
 static bool check_operation(void *context, struct slice method, const struct json_value *operation)
 {
     struct walk *walk = context;
-    struct slice static_tag = SLICE("getDocs getRedoc getOpenapi");
     struct slice id = SLICE("");
     assert_true(json_value_text(json_value_member(operation, "operationId"), &id));
     walk->operations++;
-    if (memmem(static_tag.ptr, static_tag.len, id.ptr, id.len))
-        return true; /* served by the web server */
     for (size_t i = 0; i < route_count; i++) {
         if (slice_equals(walk->path, slice_from_string(routes[i].path)) &&
             slice_equals_ignoring_case(method, slice_from_string(routes[i].method)))
@@ -108,7 +105,7 @@ static void describes_nothing_that_is_not_routed(void **state)
     (void)state;
     struct walk walk = {.operations = 0};
     json_value_each(member("paths"), check_path, &walk);
-    assert_int_equal(walk.operations, route_count + 3);
+    assert_int_equal(walk.operations, route_count);
 }
 
 static bool count_code(void *context, struct slice name, const struct json_value *value)

@@ -125,6 +125,8 @@ static void wrong_methods_are_405_with_allow(void **state)
     assert_int_equal(answer("OPTIONS", "/", ""), 405);
     assert_int_equal(answer("get", "/livez", ""), 405);
     assert_int_equal(answer("", "/livez", ""), 405);
+    assert_int_equal(answer("POST", "/openapi.json", ""), 405);
+    assert_true(has_header("Allow: GET, HEAD\r\n"));
 }
 
 static void a_trailing_slash_is_redirected_with_its_query(void **state)
@@ -134,6 +136,8 @@ static void a_trailing_slash_is_redirected_with_its_query(void **state)
     assert_true(has_header("Location: /livez?a=b&c=%20\r\n"));
     assert_int_equal(answer("POST", "/api/metrics/", ""), 307);
     assert_true(has_header("Location: /api/metrics\r\n"));
+    assert_int_equal(answer("GET", "/docs/", "a=1"), 307);
+    assert_true(has_header("Location: /docs?a=1\r\n"));
 }
 
 static void head_is_get_without_the_body(void **state)
@@ -216,14 +220,16 @@ static void a_token_is_asked_for_when_there_is_one(void **state)
     assert_false(body_was_read);
 }
 
-static void every_endpoint_but_health_asks_for_the_token(void **state)
+static void every_endpoint_but_health_and_documentation_asks_for_the_token(void **state)
 {
     (void)state;
+    static const char *const open[] = {"/health", "/livez", "/readyz",
+                                       "/docs",   "/redoc", "/openapi.json"};
     for (size_t i = 0; i < route_count; i++) {
-        bool is_health = strcmp(routes[i].path, "/health") == 0 ||
-                         strcmp(routes[i].path, "/livez") == 0 ||
-                         strcmp(routes[i].path, "/readyz") == 0;
-        assert_int_equal(routes[i].is_open, is_health);
+        bool is_open = false;
+        for (size_t j = 0; j < sizeof open / sizeof *open; j++)
+            is_open = is_open || strcmp(routes[i].path, open[j]) == 0;
+        assert_int_equal(routes[i].is_open, is_open);
     }
 }
 
@@ -268,7 +274,7 @@ int main(void)
         TEST(head_is_get_without_the_body),
         TEST(the_length_of_a_body_is_a_claim),
         TEST(a_token_is_asked_for_when_there_is_one),
-        TEST(every_endpoint_but_health_asks_for_the_token),
+        TEST(every_endpoint_but_health_and_documentation_asks_for_the_token),
         TEST(running_out_of_memory_is_503),
         TEST(header_values_cannot_break_a_line),
         TEST(one_event_a_second_passes_the_gate),
