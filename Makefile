@@ -131,7 +131,8 @@ $(BUILD)/www/render_docs: $(BUILD)/www/render_docs.o $(BUILD)/libanalytics.a
 # Variables on the command line reach the service through the environment:
 #   make start APP_PORT=8123 RUN_DIR=/tmp/x RATE_LIMIT_REQUESTS=1000
 
-SERVICE = ANALYTICS_WORKER=$(CURDIR)/$(WORKER) conf/service
+# In place of the shell, which would not hand a SIGTERM on.
+SERVICE = exec env ANALYTICS_WORKER=$(CURDIR)/$(WORKER) conf/service
 
 run: deps-run ## install what is missing, build, start everything; Ctrl-C stops it
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all

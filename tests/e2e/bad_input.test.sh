@@ -35,16 +35,16 @@ refuses "value true" 422 "{$t,\"value\":true,\"type\":\"x\"}" '"pointer":"/value
 refuses "value an object" 422 "{$t,\"value\":{},\"type\":\"x\"}" '"pointer":"/value"'
 refuses "value a word" 422 "{$t,\"value\":\"many\",\"type\":\"x\"}" '"pointer":"/value"'
 for value in NaN Infinity -Infinity 1e999 '"NaN"' '"inf"' '"1e999"' '"0x10"' '""'; do
-    refuses "value $value" 422 "{$t,\"value\":$value,\"type\":\"x\"}"
+    refuses "value $value" 422 "{$t,\"value\":$value,\"type\":\"x\"}" '"pointer":"/value"'
 done
 refuses "type a number" 422 "{$t,\"value\":1,\"type\":5}" '"pointer":"/type"'
 refuses "an empty type" 422 "{$t,\"value\":1,\"type\":\"\"}" '"pointer":"/type"'
 refuses "a type of 101 characters" 422 "{$t,\"value\":1,\"type\":\"$(repeat x 101)\"}" '"pointer":"/type"'
-refuses "a type with NUL" 422 "{$t,\"value\":1,\"type\":\"a\\\\u0000b\"}"
+refuses "a type with NUL" 422 "{$t,\"value\":1,\"type\":\"a\\\\u0000b\"}" '"pointer":"/type"'
 refuses "a type with a control character" 422 "{$t,\"value\":1,\"type\":\"a\\\\u0007b\"}" '"pointer":"/type"'
 refuses "a type with a raw newline" 422 "{$t,\"value\":1,\"type\":\"a\\nb\"}"
-refuses "invalid UTF-8" 422 "{$t,\"value\":1,\"type\":\"a\\xff\"}"
-refuses "a lone surrogate" 422 "{$t,\"value\":1,\"type\":\"\\\\ud800\"}"
+refuses "invalid UTF-8" 422 "{$t,\"value\":1,\"type\":\"a\\xff\"}" '"pointer":"/type"'
+refuses "a lone surrogate" 422 "{$t,\"value\":1,\"type\":\"\\\\ud800\"}" '"pointer":"/type"'
 for stamp in 2026-02-30T12:00:00Z 2026-02-21T24:00:00Z 2026-02-21T23:59:60Z 0000-01-01T00:00:00Z \
     10000-01-01T00:00:00Z 2026-02-21T12:00:00+24:00 2026-02-21T12:00:00-24:00 yesterday '' \
     0001-01-01T00:00:00+01:00 9999-12-31T23:59:59-01:00; do
@@ -71,10 +71,13 @@ if [ -z "${BASE_URL:-}" ]; then
 fi
 ask POST /api/metrics -H 'Transfer-Encoding: chunked' -d "{$t,\"value\":2,\"type\":\"chunked\"}"
 check "a chunked body is taken" is 201
+# In one write: a server may hang up after the first bad line.
 raw() { # raw REQUEST: its first answer line's status
     local line
+    status=
+    printf '%b' "$1" >"$work/raw"
     exec 3<>"/dev/tcp/${host%%:*}/${host##*:}" || return
-    printf '%b' "$1" >&3
+    cat "$work/raw" >&3
     read -r -t 5 _ status line <&3
     exec 3>&-
 }
@@ -117,6 +120,14 @@ check "an unknown method is refused" eval 'is 405 || is 400 || is 501'
 long=$(repeat a 12000)
 ask GET "/health/?$long"
 check "a long query is redirected whole" eval 'is 307 && says "location: " && grep -qF "/health?$long" "$work/head"'
+for file in /docs /redoc /openapi.json; do
+    ask POST "$file" -d x
+    check "POST of $file is 405 with Allow" eval 'is 405 && says "allow: GET, HEAD"'
+done
+ask GET "/docs/?a=1&b=?c"
+check "a trailing slash of a file is redirected with its query" eval 'is 307 && says "location: /docs.a=1&b=.c"'
+ask GET "/api/metrics/summary?type=a?b"
+check "a question mark in a query is part of it" eval 'is 200 && has "\"type\":\"a?b\""'
 ask GET "/api/metrics/summary?type="
 check "an empty type is 422" is 422
 ask GET "/api/metrics/summary?type=a&type=chunked"

@@ -9,8 +9,8 @@ include "second run" "$root/tests/e2e/curl_checks.sh" "$base"
 service_stop
 port=$(free_port)
 base=http://127.0.0.1:$port
-check "it starts again on its data" env APP_HOST=127.0.0.1 APP_PORT="$port" RUN_DIR="$dir" \
-    RATE_LIMIT_WINDOW_SECONDS=4 "$root/conf/service" start >/dev/null
+check "it starts again on its data" eval 'APP_HOST=127.0.0.1 APP_PORT=$port RUN_DIR=$dir \
+    RATE_LIMIT_WINDOW_SECONDS=4 "$root/conf/service" start >"$work/start.log"'
 ask GET "/api/metrics/list?limit=1000"
 check "what was posted before is still there" eval '[ "$(grep -o "\"value\":" "$work/body" | wc -l)" -ge 20 ]'
 finish

@@ -57,8 +57,13 @@ check "a summary is computed" eval 'is 200 && has "\"count\":1,\"average_value\"
 check "the first is a MISS" says 'x-cache: MISS'
 ask GET "/api/metrics/summary?type=$type"
 check "the second is a HIT" says 'x-cache: HIT'
-etag=$(sed -n 's/^[Ee][Tt]ag: *//p' "$work/head" | tr -d '\r')
-ask GET "/api/metrics/summary?type=$type" -H "If-None-Match: $etag"
+# The external service's data may come in between, and change it.
+for _ in 1 2 3 4 5; do
+    etag=$(sed -n 's/^[Ee][Tt]ag: *//p' "$work/head" | tr -d '\r')
+    ask GET "/api/metrics/summary?type=$type" -H "If-None-Match: $etag"
+    is 304 && break
+    sleep 0.2
+done
 check "an unchanged summary is 304" is 304
 
 created=1 refused=0 other=0
@@ -108,6 +113,6 @@ check "a wrong method is 405 and says which" eval 'is 405 && says "allow: POST"'
 ask GET /api/metrics/list/
 check "a trailing slash is redirected: 307" eval 'is 307 && says "location: /api/metrics/list"'
 ask GET /docs/
-check "also behind /docs" eval 'is 307 && grep -qiE "^location: (http://[^/]*)?/docs.?$" "$work/head"'
+check "also behind /docs" eval 'is 307 && says "location: /docs"'
 
 finish

@@ -10,6 +10,7 @@ mode=${MODE:-release}
 tools=$root/build/$mode/tests/e2e
 work=$(mktemp -d "${TMPDIR:-/tmp}/ra-e2e-XXXXXX")
 export ANALYTICS_WORKER=$root/build/$mode/analytics.fcgi
+export ENV_FILE=/dev/null # a .env is the user's, not the tests'
 services=()
 . "$root/tests/e2e/tap.sh"
 
@@ -28,44 +29,51 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# Take over the TAP lines of another script, counted on.
+# Take over the TAP lines of another script, counted on. Its plan tells whether it went on
+# to its end.
 include() { # include PREFIX COMMAND...
-    local prefix=$1 line seen=0
+    local prefix=$1 line seen=0 planned=none
     shift
     while IFS= read -r line; do
         case $line in
-        'ok '*) count=$((count + 1)) seen=1 && echo "ok $count - $prefix: ${line#* - }" ;;
+        'ok '*) count=$((count + 1)) seen=$((seen + 1)) && echo "ok $count - $prefix: ${line#* - }" ;;
         'not ok '*)
-            count=$((count + 1)) failures=$((failures + 1)) seen=1
+            count=$((count + 1)) failures=$((failures + 1)) seen=$((seen + 1))
             echo "not ok $count - $prefix: ${line#* - }"
             ;;
+        '1..'*) planned=${line#1..} ;;
         '#'*) echo "$line" ;;
         esac
     done < <("$@" 2>&1)
-    [ "$seen" = 1 ] || check "$prefix: ran" false
+    [ "$seen" = "$planned" ] || check "$prefix: all of it ran, $seen of $planned" false
 }
 
+# Below the ports that the kernel gives to outgoing connections (from 32768 on).
 free_port() {
     local port
     while :; do
-        port=$((20000 + RANDOM % 20000))
+        port=$((10000 + RANDOM % 22000))
         (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
     done
     echo "$port"
 }
 
-# service_start NAME [VARIABLE=value...]: a service under $work/NAME; sets port, base, dir
+# service_start NAME [VARIABLE=value...]: a service under $work/NAME; sets port, base, dir.
+# Somebody may take a port between the look and the start: then another one.
 service_start() {
     dir=$work/$1
-    port=$(free_port)
-    base=http://127.0.0.1:$port
     shift
     services+=("$dir")
-    if ! env APP_HOST=127.0.0.1 APP_PORT="$port" RUN_DIR="$dir" "$@" "$root/conf/service" start >"$work/start.log" 2>&1; then
-        sed 's/^/# /' "$work/start.log"
-        check "the service starts" false
-        finish
-    fi
+    for _ in 1 2 3 4 5; do
+        port=$(free_port)
+        base=http://127.0.0.1:$port
+        env APP_HOST=127.0.0.1 APP_PORT="$port" RUN_DIR="$dir" "$@" "$root/conf/service" start \
+            >"$work/start.log" 2>&1 && return
+        grep -q "port $port is taken" "$work/start.log" || break
+    done
+    sed 's/^/# /' "$work/start.log"
+    check "the service starts" false
+    finish
 }
 service_stop() { RUN_DIR=$dir "$root/conf/service" stop >/dev/null 2>&1; }
 

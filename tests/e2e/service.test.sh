@@ -36,6 +36,13 @@ told() { # told TEXT VARIABLE=value...: conf/service start fails and says TEXT
 check "a port that is taken is told" told "$plain_port" APP_PORT="$plain_port"
 check "a wrong variable is told with what would be right" eval \
     'told RATE_LIMIT_REQUESTS APP_PORT=$(free_port) RATE_LIMIT_REQUESTS=ten REDIS_TIMEOUT_MS=-5 && has REDIS_TIMEOUT_MS'
+check "so is a wrong port, with the others" eval \
+    'told APP_PORT APP_PORT=99999 RATE_LIMIT_REQUESTS=ten && has RATE_LIMIT_REQUESTS'
+echo 'no assignment' >"$work/broken.env"
+check "a broken .env stops the start" told "line 1" ENV_FILE="$work/broken.env" APP_PORT="$(free_port)"
+check "and nothing else" eval 'ENV_FILE=$work/broken.env RUN_DIR=$dir "$root/conf/service" status >/dev/null 2>&1'
+echo 'RATE_LIMIT_REQUESTS=ten' >"$work/wrong.env"
+check "a wrong value in .env is told" told RATE_LIMIT_REQUESTS ENV_FILE="$work/wrong.env" APP_PORT="$(free_port)"
 check "a path too long for a socket is told" told 107 APP_PORT="$(free_port)" RUN_DIR="$work/$(printf 'x%.0s' $(seq 120))"
 
 # --- limits and logs
@@ -50,10 +57,13 @@ check "answers carry the security headers" eval \
 check "no answer names a server" eval '! says "server:"'
 ask GET '/api/metrics/list?type=%22%0a%1b%5b31m'
 ask GET '/no"such\path'
+ask GET /health -A "$(printf 'agent \xff"')"
+exec 3<>"/dev/tcp/127.0.0.1/$port" && printf 'no request\r\n\r\n' >&3 && cat <&3 >/dev/null
+exec 3>&-
 service_stop
-check "every line of the access log is one JSON object" eval \
-    '[ "$(wc -l <"$dir/log/access.log")" -ge 5 ] && ! grep -qv "^{.*}$" "$dir/log/access.log"'
-check "every line of the event log is one JSON object" eval '! grep -qv "^{.*}$" "$dir/log/events.log"'
+check "the access log has every request" [ "$(wc -l <"$dir/log/access.log")" -ge 8 ]
+check "every line of the access log is one JSON object" eval '"$tools/json_lines" <"$dir/log/access.log"'
+check "every line of the event log is one JSON object" eval '"$tools/json_lines" <"$dir/log/events.log"'
 check "no log holds an escape character" eval '! grep -q "$(printf "\033")" "$dir"/log/*.log'
 
 # --- a token
@@ -72,6 +82,18 @@ for path in /health /livez /readyz; do
 done
 check "the token is in no log" eval '! grep -rq s3cret "$dir/log"'
 service_stop
+
+# --- IPv6
+if (exec 3<>"/dev/udp/::1/9") 2>/dev/null; then
+    service_start both APP_HOST=::
+    base="http://[::1]:$port"
+    check "APP_HOST=:: answers on IPv6" is_healthy
+    base="http://127.0.0.1:$port"
+    check "and on IPv4" is_healthy
+    ask GET /api/rate-limit
+    check "whose clients are IPv4 clients" [ "$(subject)" = 4:127.0.0.1 ]
+    service_stop
+fi
 
 # --- in the foreground
 foreground=$(free_port)
