@@ -49,7 +49,7 @@ as_root=()
 if ((EUID != 0)); then
     command -v sudo >/dev/null || {
         echo "install-deps.sh: packages are missing and there is no sudo; as root, run" >&2
-        echo "    apt-get update && apt-get install -y ${missing[*]}" >&2
+        echo "    apt-get update && apt-get install -y --no-install-recommends ${missing[*]}" >&2
         exit 1
     }
     as_root=(sudo)

@@ -1,0 +1,42 @@
+#!/bin/bash
+# The tour of README.md gives what it prints: its commands, one after the other, against a
+# fresh service. Left out of the comparison is what must differ: instants, waits, ids of
+# requests, data of the external service.
+set -u
+. "$(dirname "$0")/lib.sh"
+
+service_start one EXTERNAL_SERVICE_FAILURE_RATE=0
+
+normalise() {
+    sed -E -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3,6}Z/INSTANT/g' -e 's/"request_id":"[0-9a-f]+"/ID/g' \
+        -e 's/"sample_value":[0-9.]+/VALUE/g' -e 's/"generation":[0-9]+/GENERATION/g' \
+        -e 's/(t=|Retry-After: |_seconds":)(5[0-9]|60)/\1WAIT/g' -e 's/\r$//'
+}
+
+# In this shell, as a reader would: what a command defines, later ones use.
+try() { # try COMMAND EXPECTED
+    printf '%s\n' "${1//localhost:8000/127.0.0.1:$port}" >"$work/command"
+    sleep 0.3 # the answer of the external service comes beside a summary
+    # shellcheck source=/dev/null
+    . "$work/command" >"$work/said" 2>&1
+    normalise <"$work/said" >"$work/body"
+    check "README: ${1:0:70}" [ "$(cat "$work/body")" = "$(printf '%s' "$2" | normalise)" ]
+}
+
+command='' expected='' is_tour='' commands=0
+while IFS= read -r line; do
+    [[ $line == '## '* ]] && is_tour=
+    [[ $line == '## A tour with curl' ]] && is_tour=yes
+    [[ $is_tour ]] || continue
+    if [[ $line == '$ '* || $line == '```'* ]]; then
+        [[ $command ]] && try "$command" "$expected"
+        command='' expected=''
+    fi
+    if [[ $line == '$ '* ]]; then
+        command=${line#\$ } commands=$((commands + 1))
+    elif [[ $command ]]; then
+        expected+=$line$'\n'
+    fi
+done <"$root/README.md"
+check "README: the tour has its commands" [ "$commands" -ge 10 ]
+finish
