@@ -105,5 +105,17 @@ check "run answers" await 15 is_healthy
 kill -INT "$runner"
 wait "$runner"
 check "Ctrl-C ends it with 0 or 130" eval '[ $? = 0 ] || [ $? = 130 ]'
-check "and nothing of it is left" eval '! RUN_DIR=$work/fg "$root/conf/service" status >/dev/null && ! curl -s -m 2 -o /dev/null "$base/health"'
+is_gone() { ! RUN_DIR=$1 "$root/conf/service" status >/dev/null && ! curl -s -m 2 -o /dev/null "$base/health"; }
+check "and nothing of it is left" is_gone "$work/fg"
+
+foreground=$(free_port)
+base=http://127.0.0.1:$foreground
+services+=("$work/made")
+env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -C "$root" run MODE="$mode" APP_HOST=127.0.0.1 \
+    APP_PORT="$foreground" RUN_DIR="$work/made" >"$work/run.log" 2>&1 &
+runner=$!
+check "make run answers" await 60 is_healthy
+kill -TERM "$runner"
+wait "$runner" 2>/dev/null
+check "SIGTERM to make ends all of it" await 20 is_gone "$work/made"
 finish
