@@ -4,6 +4,7 @@
 #include <fcgiapp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -31,6 +32,7 @@ struct worker {
     struct app *app;
     int stop_event; /* readable for ever once the worker stops */
     _Atomic int is_stopping;
+    sem_t left; /* posted by each thread at its end */
 };
 
 struct server_thread {
@@ -119,6 +121,7 @@ static void *serve_until_stopped(void *context)
         serve(thread, peer);
         atomic_store_explicit(&thread->stamp->since_us, 0, memory_order_relaxed);
     }
+    (void)sem_post(&thread->worker->left);
     return NULL;
 }
 
@@ -173,6 +176,24 @@ static void wait_for_stop(const struct app *app, int signals, bool is_told)
     }
 }
 
+/* Wait for `count` threads to end. The master would end us, but it may be gone. */
+static void leave(struct worker *worker, size_t count)
+{
+    struct timespec latest;
+    (void)clock_gettime(CLOCK_MONOTONIC, &latest);
+    latest.tv_sec += LEAVE_SECONDS;
+    for (size_t i = 0; i < count; i++) {
+        int waited;
+        do
+            waited = sem_clockwait(&worker->left, CLOCK_MONOTONIC, &latest);
+        while (waited != 0 && errno == EINTR);
+        if (waited != 0) {
+            LOG_EVENT(LOG_ERROR, "stop_overdue", LOG_INT("threads", (int64_t)(count - i)));
+            _exit(EXIT_FAILURE);
+        }
+    }
+}
+
 static int serve_with_threads(struct worker *worker, struct server_thread *threads, size_t count,
                               struct worker_slot *slot, int signals, bool is_first)
 {
@@ -188,15 +209,9 @@ static int serve_with_threads(struct worker *worker, struct server_thread *threa
     }
     atomic_store(&worker->is_stopping, 1);
     (void)eventfd_write(worker->stop_event, 1);
-    struct timespec latest;
-    (void)clock_gettime(CLOCK_MONOTONIC, &latest);
-    latest.tv_sec += LEAVE_SECONDS;
+    leave(worker, started);
     for (size_t i = 0; i < started; i++) {
-        /* The master would end us, but it may be gone. */
-        if (pthread_clockjoin_np(threads[i].handle, NULL, CLOCK_MONOTONIC, &latest) != 0) {
-            LOG_EVENT(LOG_ERROR, "stop_overdue", LOG_INT("thread", (int64_t)i));
-            _exit(EXIT_FAILURE);
-        }
+        (void)pthread_join(threads[i].handle, NULL);
         adapter_release(&threads[i].adapter);
         (void)close(threads[i].epoll);
     }
@@ -212,7 +227,8 @@ int worker_run(const struct config *config, struct worker_slot *slot, bool is_fi
     int signals = signalfd(-1, &set, SFD_CLOEXEC);
     struct worker worker = {.stop_event = eventfd(0, EFD_CLOEXEC)};
     struct server_thread *threads = calloc(count, sizeof *threads);
-    if (signals >= 0 && worker.stop_event >= 0 && threads && FCGX_Init() == 0)
+    if (signals >= 0 && worker.stop_event >= 0 && threads && sem_init(&worker.left, 0, 0) == 0 &&
+        FCGX_Init() == 0)
         worker.app = app_new(config);
     if (worker.app)
         result = serve_with_threads(&worker, threads, count, slot, signals, is_first);

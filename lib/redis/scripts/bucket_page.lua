@@ -26,8 +26,10 @@ for _, bucket in ipairs(numbers) do
   if order == 'since' then
     aggregate = call('GET', stem .. 'agg:' .. bucket) or ''
     if #aggregate >= 16 then
-      skip = math.min(math.max(struct.unpack('<I8', aggregate, 9) - before, 0), length)
-      skip = skip - skip % 16
+      skip = math.max(struct.unpack('<I8', aggregate, 9) - before, 0)
+      if skip % 16 ~= 0 or skip > length then
+        skip = 0
+      end
     end
   end
   local tail = ''
