@@ -119,6 +119,35 @@ static void a_version_never_repeats(void **state)
     }
 }
 
+static void store_version(uint64_t version)
+{
+    char text[128], out[64];
+    int len = snprintf(text, sizeof text, "SETRANGE ra:meta:{cpu} 8 \"");
+    for (int i = 0; i < 8; i++)
+        len += snprintf(text + len, sizeof text - (size_t)len, "\\x%02x",
+                        (unsigned)(version >> 8 * i & 255));
+    (void)snprintf(text + len, sizeof text - (size_t)len, "\"");
+    assert_true(test_store_command(out, sizeof out, text));
+    assert_int_equal(version_of("cpu"), version);
+}
+
+/* A clock that stepped back, and one that stepped forward. */
+static void a_version_is_the_old_one_and_one_or_the_time(void **state)
+{
+    (void)state;
+    test_store_post("cpu", 0, 1.0);
+    uint64_t ahead = (uint64_t)clock_wall_now().us + UINT64_C(3600000000);
+    store_version(ahead);
+    test_store_post("cpu", 0, 1.0);
+    assert_int_equal(version_of("cpu"), ahead + 1);
+    test_store_post("cpu", 0, 1.0);
+    assert_int_equal(version_of("cpu"), ahead + 2);
+    store_version(7);
+    uint64_t now = (uint64_t)clock_wall_now().us;
+    test_store_post("cpu", 0, 1.0);
+    assert_in_range(version_of("cpu"), now, ahead);
+}
+
 struct writer {
     pthread_t thread;
     atomic_uint *started, *finished;
@@ -280,6 +309,7 @@ int main(void)
         STORE_TEST(refused_by_the_limiter_nothing_is_written),
         STORE_TEST(a_full_redis_takes_nothing),
         STORE_TEST(a_version_never_repeats),
+        STORE_TEST(a_version_is_the_old_one_and_one_or_the_time),
         STORE_TEST(a_reader_sees_what_was_acknowledged),
         STORE_TEST(no_time_left_is_unavailable),
         STORE_TEST(what_was_acknowledged_survives_a_kill),
