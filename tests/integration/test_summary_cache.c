@@ -278,6 +278,73 @@ static void damaged_answers_are_computed_again(void **state)
     }
 }
 
+/* The kept answer, as if made at `made_us` and of data so much newer (summary_cache.c: bytes
+ * 8 to 23). */
+static void forge_kept(int64_t version_ahead, int64_t made_us)
+{
+    struct redisReply *reply;
+    struct slice kept;
+    unsigned char packed[128];
+    const struct slice name = SLICE("ra:m:{cpu}:sum:daily");
+    const struct slice get[] = {SLICE("GET"), name};
+    assert_int_equal(redis_client_call(test_store.client, REDIS_LANE_WRITE, get, 2, &reply, NULL),
+                     ERR_OK);
+    assert_true(redis_reply_bytes(reply, &kept) && kept.len > 24 && kept.len < sizeof packed);
+    memcpy(packed, kept.ptr, kept.len);
+    packed_put_u64(packed + 8, packed_u64(packed + 8) + (uint64_t)version_ahead);
+    packed_put_u64(packed + 16, (uint64_t)made_us);
+    packed_seal(packed, kept.len);
+    const struct slice set[] = {SLICE("SET"), name, slice_of((const char *)packed, kept.len)};
+    redis_reply_free(reply);
+    assert_int_equal(redis_client_call(test_store.client, REDIS_LANE_WRITE, set, 3, &reply, NULL),
+                     ERR_OK);
+    redis_reply_free(reply);
+}
+
+static void assert_daily(bool is_hit, uint64_t count)
+{
+    struct summary_answer answer = ask(PERIOD_DAILY);
+    assert_int_equal(answer.is_hit, is_hit);
+    assert_int_equal(answer.summary.count, count);
+    assert_true(answer.age_us >= 0);
+    test_store_settle();
+}
+
+/* The clock of Redis stepped back: samples that had left the window are in it again. */
+static void an_answer_made_in_the_future_is_computed_again(void **state)
+{
+    (void)state;
+    struct summary_answer answer;
+    int64_t in_an_hour_us = clock_wall_now().us + INT64_C(3600000000);
+    post(clock_wall_now().us, 1.0);
+    (void)ask_until_hit(PERIOD_DAILY);
+    forge_kept(0, in_an_hour_us);
+    assert_daily(false, 1);
+    assert_daily(true, 1);
+    /* Also where an old answer would be fresh enough. */
+    forge_kept(0, in_an_hour_us);
+    assert_int_equal(ask_fresh(PERIOD_DAILY, 60000000, &answer, NULL), ERR_OK);
+    assert_false(answer.is_hit);
+    assert_in_range(answer.age_us, 0, 60000000);
+    test_store_settle();
+    /* And while the type is written, it is replaced without waiting for its hour. */
+    forge_kept(0, in_an_hour_us);
+    post(clock_wall_now().us, 1.0);
+    assert_daily(false, 2);
+    assert_daily(true, 2);
+}
+
+/* The end of the append-only file was lost: what is kept is of data that no longer are. */
+static void an_answer_newer_than_the_data_is_replaced(void **state)
+{
+    (void)state;
+    post(clock_wall_now().us, 1.0);
+    (void)ask_until_hit(PERIOD_DAILY);
+    forge_kept(1000000, 0);
+    assert_daily(false, 1);
+    assert_daily(true, 1);
+}
+
 /* A slow process comes with an answer that was made from what has changed since. */
 static void an_older_answer_replaces_no_newer_one(void **state)
 {
@@ -353,6 +420,17 @@ static void an_overflowing_sum_spoils_nothing_else(void **state)
     }
 }
 
+static void a_sum_keeps_what_a_double_would_lose(void **state)
+{
+    (void)state;
+    int64_t now_us = clock_wall_now().us;
+    post(now_us, 1e16);
+    post(now_us, 1.0);
+    post(now_us, -1e16);
+    for (int p = 0; p < PERIOD_COUNT; p++)
+        assert_true(ask((enum period)p).summary.average == 1.0 / 3.0);
+}
+
 static void microseconds_count_far_in_the_future(void **state)
 {
     (void)state;
@@ -409,10 +487,13 @@ int main(void)
         CACHE_TEST(no_answer_is_older_than_its_question),
         CACHE_TEST(fresh_enough_is_good_enough_when_asked_so),
         CACHE_TEST(damaged_answers_are_computed_again),
+        CACHE_TEST(an_answer_made_in_the_future_is_computed_again),
+        CACHE_TEST(an_answer_newer_than_the_data_is_replaced),
         CACHE_TEST(an_older_answer_replaces_no_newer_one),
         CACHE_TEST(kept_answers_expire),
         CACHE_TEST(external_data_come_along),
         CACHE_TEST(an_overflowing_sum_spoils_nothing_else),
+        CACHE_TEST(a_sum_keeps_what_a_double_would_lose),
         CACHE_TEST(microseconds_count_far_in_the_future),
         CACHE_TEST(a_strangers_keys_are_errors_not_crashes),
         cmocka_unit_test(periods_have_names),
