@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bucket_reader.h"
 #include "iso8601.h"
 #include "test_store.h"
 
@@ -249,34 +250,104 @@ static void an_aggregate_of_more_than_there_is_is_ignored(void **state)
     test_store_check_since("cpu", (struct wall_time){1});
 }
 
+/* Offer an aggregate of the first `count` of the samples i at i us. Whether it was kept. */
+static bool put_aggregate_of_first(int count, struct record last_record)
+{
+    unsigned char packed[AGGREGATE_PACKED_BYTES], last[RECORD_BYTES];
+    struct aggregate a;
+    struct redisReply *reply;
+    int64_t kept = -1;
+    aggregate_init(&a);
+    for (int i = 0; i < count; i++)
+        aggregate_add(&a, (struct record){{i}, i});
+    aggregate_pack(&a, (uint64_t)count * RECORD_BYTES, packed);
+    record_pack(last_record, last);
+    const struct slice key = SLICE("ra:m:{cpu}:");
+    const struct slice args[] = {SLICE("0"), SLICE(""),
+                                 slice_of((const char *)packed, sizeof packed),
+                                 slice_of((const char *)last, sizeof last)};
+    assert_int_equal(redis_client_eval(test_store.client, REDIS_LANE_WRITE,
+                                       REDIS_SCRIPT_AGGREGATE_PUT, &key, 1, args, 4, &reply, NULL),
+                     ERR_OK);
+    assert_true(redis_reply_integer(reply, &kept));
+    redis_reply_free(reply);
+    return kept == 1;
+}
+
 /* An aggregate on its way must not survive the data that it was made from. */
 static void an_aggregate_of_what_is_gone_is_not_kept(void **state)
 {
     (void)state;
-    unsigned char packed[AGGREGATE_PACKED_BYTES], last[RECORD_BYTES];
-    struct aggregate a;
-    aggregate_init(&a);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         test_store_post("cpu", i, i);
-        aggregate_add(&a, (struct record){{i}, i});
+    assert_true(put_aggregate_of_first(3, (struct record){{2}, 2}));
+    assert_false(put_aggregate_of_first(3, (struct record){{2}, 7}));
+}
+
+/* Chunks that close while it is on its way do not make it wrong. */
+static void an_aggregate_that_ends_in_a_closed_chunk_is_kept(void **state)
+{
+    (void)state;
+    const int counts[] = {
+        1, 100, CHUNK_RECORDS, CHUNK_RECORDS + 1, 2 * CHUNK_RECORDS, 2 * CHUNK_RECORDS + 5};
+    for (int i = 0; i < 2 * CHUNK_RECORDS + 5; i++)
+        test_store_post("cpu", i, i);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        int last = counts[i] - 1;
+        assert_false(put_aggregate_of_first(counts[i], (struct record){{last}, last + 0.5}));
+        assert_true(put_aggregate_of_first(counts[i], (struct record){{last}, last}));
+        test_store_check_since("cpu", (struct wall_time){0});
     }
-    aggregate_pack(&a, (uint64_t)3 * RECORD_BYTES, packed);
-    const struct slice key = SLICE("ra:m:{cpu}:");
-    for (int wrong = 0; wrong < 2; wrong++) {
-        record_pack((struct record){{2}, wrong ? 7 : 2}, last);
-        const struct slice args[] = {SLICE("0"), SLICE(""),
-                                     slice_of((const char *)packed, sizeof packed),
-                                     slice_of((const char *)last, sizeof last)};
-        struct redisReply *reply;
-        int64_t kept = -1;
-        assert_int_equal(redis_client_eval(test_store.client, REDIS_LANE_WRITE,
-                                           REDIS_SCRIPT_AGGREGATE_PUT, &key, 1, args, 4, &reply,
-                                           NULL),
-                         ERR_OK);
-        assert_true(redis_reply_integer(reply, &kept));
-        assert_int_equal(kept, !wrong);
-        redis_reply_free(reply);
+}
+
+enum { FULL_BUCKETS = 20, FULL_BUCKET_RECORDS = CHUNK_RECORDS - 1, PAGE_BYTES_MAX = 1 << 20 };
+
+/* Open chunks of `cpu` that are all but full; past the store, for time's sake. */
+static void fill_buckets(void)
+{
+    struct redisReply *reply;
+    unsigned char packed[RECORD_BYTES];
+    char fill[256];
+    record_pack((struct record){{0}, 1.0}, packed);
+    (void)snprintf(fill, sizeof fill,
+                   "for bucket = 0, %d do "
+                   "redis.call('ZADD', KEYS[1] .. 'buckets', bucket, bucket) "
+                   "redis.call('SET', KEYS[1] .. 'raw:' .. bucket, ARGV[1]:rep(%d)) end",
+                   FULL_BUCKETS - 1, FULL_BUCKET_RECORDS);
+    const struct slice argv[] = {SLICE("EVAL"), slice_from_string(fill), SLICE("1"),
+                                 SLICE("ra:m:{cpu}:"),
+                                 slice_of((const char *)packed, sizeof packed)};
+    assert_int_equal(redis_client_call(test_store.client, REDIS_LANE_WRITE, argv, 5, &reply, NULL),
+                     ERR_OK);
+    redis_reply_free(reply);
+}
+
+static void a_page_of_full_buckets_is_a_megabyte_at_most(void **state)
+{
+    (void)state;
+    struct bucket_reader reader;
+    struct bucket_page page;
+    struct aggregate a;
+    struct error err;
+    error_init(&err);
+    fill_buckets();
+    struct mono_time deadline = mono_after_ms(clock_mono_now(), 20000);
+    bucket_reader_init(&reader, test_store.client, SLICE("cpu"), deadline);
+    assert_int_equal(bucket_reader_since(&reader, 0, &page, &err), ERR_OK);
+    assert_int_equal(page.count, FULL_BUCKETS);
+    size_t bytes = 0, whole = FULL_BUCKET_RECORDS * RECORD_BYTES;
+    for (size_t i = 0; i < page.count; i++) {
+        assert_int_equal(page.views[i].bytes, whole);
+        assert_true(page.views[i].tail.len == 0 || page.views[i].tail.len == whole);
+        bytes += page.views[i].tail.len;
     }
+    assert_in_range(bytes, PAGE_BYTES_MAX - whole + 1, PAGE_BYTES_MAX);
+    bucket_page_release(&page);
+    /* What was left out is read afterwards. */
+    assert_int_equal(metric_store_aggregate_since(test_store.store, SLICE("cpu"),
+                                                  (struct wall_time){0}, deadline, &a, &err),
+                     ERR_OK);
+    assert_int_equal(a.count, FULL_BUCKETS * FULL_BUCKET_RECORDS);
 }
 
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, test_store_open, test_store_close)
@@ -295,6 +366,8 @@ int main(void)
         STORE_TEST(a_missing_aggregate_is_made_by_who_misses_it),
         STORE_TEST(an_aggregate_of_more_than_there_is_is_ignored),
         STORE_TEST(an_aggregate_of_what_is_gone_is_not_kept),
+        STORE_TEST(an_aggregate_that_ends_in_a_closed_chunk_is_kept),
+        STORE_TEST(a_page_of_full_buckets_is_a_megabyte_at_most),
     };
     return cmocka_run_group_tests(tests, test_store_start_server, test_store_stop_server);
 }
