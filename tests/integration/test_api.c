@@ -7,14 +7,18 @@
 #include <cmocka.h>
 
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app.h"
 #include "await.h"
 #include "dispatch.h"
 #include "http_server.h"
+#include "lane_gate.h"
 #include "log.h"
 #include "near_cache.h"
 #include "test_redis.h"
@@ -115,6 +119,20 @@ static bool has_header(const char *line)
 static bool body_has(const char *text)
 {
     return strstr(last_body, text) != NULL;
+}
+
+static void command(char *out, size_t out_bytes, const char *text)
+{
+    if (!test_redis_command(&redis, out, out_bytes, text))
+        fail_msg("%s: %s", text, out);
+}
+
+static bool redis_has(const char *key)
+{
+    char out[64], text[64];
+    (void)snprintf(text, sizeof text, "EXISTS %s", key);
+    command(out, sizeof out, text);
+    return strcmp(out, "1") == 0;
 }
 
 static const char *const unlimited[] = {"RATE_LIMIT_REQUESTS", "0", NULL};
@@ -313,6 +331,142 @@ static void a_summary_computed_for_the_question_is_a_miss(void **state)
     assert_true(has_header("Cache-Status: \"analytics\"; fwd=miss\r\n"));
 }
 
+struct asker {
+    pthread_t thread;
+    _Atomic pid_t tid;
+    int status;
+    bool is_right;
+};
+
+/* A request with memory of its own, as each thread of a worker has. */
+static void *ask_for_summary(void *argument)
+{
+    struct asker *asker = argument;
+    struct arena own_arena;
+    struct response own;
+    arena_init(&own_arena, 1 << 20);
+    response_init(&own);
+    struct request req = {.method = SLICE("GET"),
+                          .path = SLICE("/api/metrics/summary"),
+                          .query = SLICE("type=a"),
+                          .remote_address = SLICE("192.0.2.7"),
+                          .request_id = SLICE("id"),
+                          .source = {NULL, read_posted},
+                          .arena = &own_arena};
+    atomic_store(&asker->tid, gettid());
+    dispatch(app, &req, &own);
+    struct slice body = strbuf_slice(&own.body);
+    asker->status = own.status;
+    asker->is_right = memmem(body.ptr, body.len, "\"count\":1,", 10) != NULL;
+    response_release(&own);
+    arena_release(&own_arena);
+    return NULL;
+}
+
+static long scripts_run(void)
+{
+    char stats[16384];
+    command(stats, sizeof stats, "INFO commandstats");
+    const char *found = strstr(stats, "cmdstat_evalsha:calls=");
+    return found ? strtol(found + strlen("cmdstat_evalsha:calls="), NULL, 10) : 0;
+}
+
+enum { ASKERS = 32 };
+
+static bool all_wait(struct asker askers[static ASKERS])
+{
+    for (int i = 0; i < ASKERS; i++) {
+        pid_t tid = atomic_load(&askers[i].tid);
+        if (tid == 0 || !thread_is_asleep(tid))
+            return false;
+    }
+    return true;
+}
+
+/* All are under way before Redis answers any. */
+static void ask_all_at_once(void)
+{
+    struct lane_gate gate;
+    static struct asker askers[ASKERS];
+    lane_gate_close(&gate, &redis, app->redis, REDIS_LANE_READ);
+    for (int i = 0; i < ASKERS; i++)
+        assert_int_equal(pthread_create(&askers[i].thread, NULL, ask_for_summary, &askers[i]), 0);
+    AWAIT(all_wait(askers));
+    lane_gate_open(&gate);
+    for (int i = 0; i < ASKERS; i++) {
+        assert_int_equal(pthread_join(askers[i].thread, NULL), 0);
+        assert_int_equal(askers[i].status, 200);
+        assert_true(askers[i].is_right);
+    }
+}
+
+static void a_stampede_of_misses_asks_redis_for_two_at_most(void **state)
+{
+    (void)state;
+    enum { FLIGHTS = 2, SCRIPTS_A_FLIGHT = 2 /* get, and put what was made */ };
+    char out[64];
+    const char *const patient[] = {"RATE_LIMIT_REQUESTS", "0", "REDIS_TIMEOUT_MS", "20000", NULL};
+    make_app(patient);
+    /* With external data at hand nobody asks for them; `b` makes the scripts known. */
+    command(out, sizeof out, "MSET ra:ext:{a} {} ra:ext:{b} {}");
+    assert_int_equal(post("{\"timestamp\":0,\"value\":1,\"type\":\"a\"}"), 201);
+    assert_int_equal(post("{\"timestamp\":0,\"value\":1,\"type\":\"b\"}"), 201);
+    assert_int_equal(get("/api/metrics/summary", "type=b"), 200);
+    AWAIT(redis_has("ra:m:{b}:sum:all"));
+
+    long before = scripts_run();
+    ask_all_at_once();
+    assert_in_range(scripts_run() - before, 1, FLIGHTS * SCRIPTS_A_FLIGHT);
+}
+
+/* Another process has only what Redis keeps. */
+static void fresh_enough_is_what_redis_keeps_too(void **state)
+{
+    (void)state;
+    const char *const relaxed[] = {"CACHE_FRESH_MS", "3600000", "RATE_LIMIT_REQUESTS", "0", NULL};
+    make_app(relaxed);
+    assert_int_equal(post("{\"timestamp\":0,\"value\":1,\"type\":\"a\"}"), 201);
+    assert_int_equal(get("/api/metrics/summary", "type=a"), 200);
+    AWAIT(redis_has("ra:m:{a}:sum:all"));
+    assert_int_equal(post("{\"timestamp\":0,\"value\":1,\"type\":\"a\"}"), 201);
+    app_free(app);
+    make_app(relaxed);
+    assert_int_equal(get("/api/metrics/summary", "type=a"), 200);
+    assert_true(has_header("X-Cache: HIT\r\n"));
+    assert_true(body_has("\"count\":1,"));
+    app_free(app);
+    make_app(unlimited);
+    assert_int_equal(get("/api/metrics/summary", "type=a"), 200);
+    assert_true(has_header("X-Cache: MISS\r\n"));
+    assert_true(body_has("\"count\":2,"));
+}
+
+/* Or anybody could fill Redis, and wear the other service out. */
+static void an_unknown_type_asks_nothing_of_the_external_service(void **state)
+{
+    (void)state;
+    char out[256];
+    (void)setenv("no_proxy", "*", 1);
+    struct http_server *server = http_server_new();
+    http_server_answer(server, 200, "{}");
+    const char *const real[] = {"EXTERNAL_SERVICE_URL", http_server_url(server), NULL};
+    make_app(real);
+    assert_int_equal(get("/api/metrics/summary", "type=none"), 200);
+    assert_int_equal(get("/api/metrics/summary", "type=no_day&period=daily"), 200);
+    assert_int_equal(get("/api/metrics/summary", "type=no_hour&period=hourly"), 200);
+    assert_true(body_has("\"count\":0,"));
+    /* What had been asked for would be there by the time that this is. */
+    assert_int_equal(post("{\"timestamp\":0,\"value\":1,\"type\":\"known\"}"), 201);
+    assert_int_equal(get("/api/metrics/summary", "type=known"), 200);
+    AWAIT(redis_has("ra:ext:{known}"));
+    assert_int_equal(http_server_requests(server), 1);
+    command(out, sizeof out, "KEYS ra:ext:*");
+    assert_memory_equal(out, "*1", 2);
+    app_free(app);
+    app = NULL;
+    http_server_free(server);
+}
+
 static void the_first_sample_of_a_type_ends_its_empty_answer(void **state)
 {
     (void)state;
@@ -478,6 +632,9 @@ int main(void)
         TEST(a_summary_is_kept_near_and_exact_after_a_write),
         TEST(external_data_that_could_not_be_fetched_are_asked_for_again),
         TEST(a_summary_computed_for_the_question_is_a_miss),
+        TEST(a_stampede_of_misses_asks_redis_for_two_at_most),
+        TEST(fresh_enough_is_what_redis_keeps_too),
+        TEST(an_unknown_type_asks_nothing_of_the_external_service),
         TEST(the_first_sample_of_a_type_ends_its_empty_answer),
         TEST(an_unchanged_summary_is_304),
         TEST(without_redis_the_last_summary_is_given_with_its_age),

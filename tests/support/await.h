@@ -5,6 +5,10 @@
 #define TESTS_SUPPORT_AWAIT_H
 
 #include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
 
 enum { AWAIT_MS = 10000 };
 
@@ -17,5 +21,20 @@ enum { AWAIT_MS = 10000 };
         if (left_ <= 0)                                                                            \
             fail_msg("not within %d ms: %s", AWAIT_MS, #condition);                                \
     } while (0)
+
+/* Whether the thread `tid` of this process (gettid) waits for something. */
+static inline bool thread_is_asleep(pid_t tid)
+{
+    char path[64], stat[256] = "";
+    (void)snprintf(path, sizeof path, "/proc/self/task/%ld/stat", (long)tid);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return false;
+    size_t len = fread(stat, 1, sizeof stat - 1, file);
+    (void)fclose(file);
+    stat[len] = '\0';
+    const char *name_end = strrchr(stat, ')');
+    return name_end && strncmp(name_end, ") S", 3) == 0;
+}
 
 #endif
