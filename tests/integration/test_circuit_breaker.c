@@ -16,7 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "await.h"
 #include "circuit_breaker.h"
+#include "lane_gate.h"
 #include "test_redis.h"
 
 enum { THRESHOLD = 3, RESET_MS = 300, LEASE_MS = 200, SLACK_MS = 500, STACK_BYTES = 262144 };
@@ -54,6 +56,19 @@ static struct circuit_breaker *breaker_on(struct redis_client *any_client, const
                                             .reset_timeout_ms = RESET_MS,
                                             .probe_lease_ms = LEASE_MS};
     struct circuit_breaker *breaker = circuit_breaker_new(any_client, &options);
+    assert_non_null(breaker);
+    return breaker;
+}
+
+/* Opens at the first failure. */
+static struct circuit_breaker *frail_breaker(const char *name, uint32_t reset_timeout_ms,
+                                             uint32_t probe_lease_ms)
+{
+    const struct breaker_options options = {.name = name,
+                                            .failure_threshold = 1,
+                                            .reset_timeout_ms = reset_timeout_ms,
+                                            .probe_lease_ms = probe_lease_ms};
+    struct circuit_breaker *breaker = circuit_breaker_new(client, &options);
     assert_non_null(breaker);
     return breaker;
 }
@@ -436,6 +451,104 @@ static void a_shortened_timeout_holds_for_an_open_breaker(void **state)
     assert_true(ms_since(start) < RESET_MS + SLACK_MS);
 }
 
+static void a_clock_that_stepped_back_lengthens_no_lease(void **state)
+{
+    (void)state;
+    char command[128], out[64];
+    struct circuit_breaker *breaker = new_breaker("stepped");
+    fail_calls(breaker, THRESHOLD);
+    (void)await_probe("stepped");
+    (void)snprintf(command, sizeof command, "HSET ra:cb:{stepped} lease_end %lld",
+                   (long long)clock_wall_now().us + 3600000000LL);
+    assert_true(test_redis_command(&server, out, sizeof out, command));
+    struct breaker_permit refused = ask_afresh("stepped");
+    assert_false(refused.is_admitted);
+    assert_in_range(refused.retry_after_us, 1, LEASE_MS * 1000);
+    /* Nor does it begin anew with each who asks. */
+    struct breaker_permit probe = await_probe("stepped");
+    circuit_breaker_record(breaker, &probe, BREAKER_SUCCESS);
+    assert_int_equal(status_of(breaker).state, BREAKER_CLOSED);
+    circuit_breaker_free(breaker);
+}
+
+/* Somebody else's probe ended well: the refusal of the time before is over at once. */
+static void a_new_generation_ends_a_remembered_refusal(void **state)
+{
+    (void)state;
+    char command[128], out[64];
+    struct circuit_breaker *breaker = frail_breaker("renewed", 60000, LEASE_MS);
+    fail_calls(breaker, 1);
+    struct breaker_permit refused = ask(breaker);
+    assert_false(refused.is_admitted);
+    (void)snprintf(command, sizeof command, "HSET ra:cb:{renewed} state CLOSED generation %lld",
+                   (long long)refused.generation + 2);
+    assert_true(test_redis_command(&server, out, sizeof out, command));
+    assert_int_equal(status_of(breaker).state, BREAKER_CLOSED);
+    struct breaker_permit permit = ask(breaker);
+    assert_true(permit.is_admitted && permit.is_shared);
+    circuit_breaker_free(breaker);
+}
+
+static void a_probe_of_somebody_else_is_the_only_one_without_redis_too(void **state)
+{
+    (void)state;
+    enum { LONG_LEASE_MS = 60000 };
+    struct circuit_breaker *prober = frail_breaker("foreign", 1, LONG_LEASE_MS);
+    struct circuit_breaker *witness = frail_breaker("foreign", 1, LONG_LEASE_MS);
+    fail_calls(prober, 1);
+    AWAIT(ask(prober).is_probe);
+    assert_int_equal(status_of(witness).state, BREAKER_HALF_OPEN);
+    test_redis_kill(&server);
+    assert_true(test_redis_await_connected(client, false, 5000));
+    for (int i = 0; i < 2; i++) {
+        struct breaker_permit permit = ask(i ? prober : witness);
+        assert_false(permit.is_admitted || permit.is_shared);
+        assert_in_range(permit.retry_after_us, 1, LONG_LEASE_MS * 1000);
+    }
+    test_redis_restart(&server);
+    assert_true(test_redis_await_connected(client, true, 10000));
+    circuit_breaker_free(prober);
+    circuit_breaker_free(witness);
+}
+
+struct status_asker {
+    pthread_t thread;
+    struct circuit_breaker *breaker;
+    _Atomic pid_t tid;
+};
+
+static void *ask_for_status(void *argument)
+{
+    struct status_asker *asker = argument;
+    atomic_store(&asker->tid, gettid());
+    (void)status_of(asker->breaker);
+    return NULL;
+}
+
+/* An answer that comes late, of before what is known since. */
+static void an_answer_to_an_older_question_is_not_taken_over(void **state)
+{
+    (void)state;
+    char out[64];
+    struct lane_gate gate;
+    struct status_asker asker = {.breaker = frail_breaker("older", 60000, LEASE_MS)};
+    lane_gate_close(&gate, &server, client, REDIS_LANE_READ);
+    assert_int_equal(pthread_create(&asker.thread, NULL, ask_for_status, &asker), 0);
+    AWAIT(atomic_load(&asker.tid) && thread_is_asleep(atomic_load(&asker.tid)));
+    fail_calls(asker.breaker, 1);
+    assert_true(test_redis_command(&server, out, sizeof out, "DEL ra:cb:{older}"));
+    lane_gate_open(&gate);
+    assert_int_equal(pthread_join(asker.thread, NULL), 0);
+    test_redis_kill(&server);
+    assert_true(test_redis_await_connected(client, false, 5000));
+    struct breaker_permit permit = ask(asker.breaker);
+    assert_false(permit.is_admitted || permit.is_shared);
+    assert_int_equal(status_of(asker.breaker).state, BREAKER_OPEN);
+    test_redis_restart(&server);
+    assert_true(test_redis_await_connected(client, true, 10000));
+    circuit_breaker_free(asker.breaker);
+}
+
 static void without_redis_the_local_machine_goes_on_and_redis_wins_later(void **state)
 {
     (void)state;
@@ -528,6 +641,10 @@ int main(void)
         cmocka_unit_test(the_threshold_is_exact_across_processes),
         cmocka_unit_test(a_refusal_stands_unasked_for_a_second_at_most),
         cmocka_unit_test(a_shortened_timeout_holds_for_an_open_breaker),
+        cmocka_unit_test(a_clock_that_stepped_back_lengthens_no_lease),
+        cmocka_unit_test(a_new_generation_ends_a_remembered_refusal),
+        cmocka_unit_test(a_probe_of_somebody_else_is_the_only_one_without_redis_too),
+        cmocka_unit_test(an_answer_to_an_older_question_is_not_taken_over),
         cmocka_unit_test(without_redis_the_local_machine_goes_on_and_redis_wins_later),
         cmocka_unit_test(what_was_decided_without_redis_is_not_reported_to_it),
         cmocka_unit_test(an_open_breaker_stays_open_without_redis),
