@@ -410,6 +410,35 @@ static void a_reply_of_another_shape_is_no_verdict(void **state)
     redis_client_free(client);
 }
 
+/* Counted from before the question was sent: never longer than the wait that Redis told. */
+static void a_remembered_refusal_ends_with_the_wait_after_the_question(void **state)
+{
+    (void)state;
+    const int64_t wait_us = 60000000, old_us = 1000000;
+    const struct rate_policy policy = {"remembered", 1, 60};
+    struct redis_client *client = test_redis_client(&server);
+    struct rate_limiter *limiter = rate_limiter_new(client, 16);
+    struct rate_subject subject = subject_of("192.0.2.11");
+    struct rate_call call;
+    struct rate_verdict verdict;
+    struct mono_time asked_at = mono_after_us(clock_mono_now(), -old_us);
+    assert_true(rate_limiter_begin(limiter, &policy, &subject, asked_at, &call, &verdict));
+    const struct slice argv[] = {SLICE("EVAL"), SLICE("return {0, 0, 60000000, 60000000}"),
+                                 SLICE("0")};
+    struct redisReply *reply;
+    assert_int_equal(redis_client_call(client, REDIS_LANE_WRITE, argv, 3, &reply, NULL), ERR_OK);
+    assert_true(rate_limiter_end(limiter, &call, reply, &verdict));
+    redis_reply_free(reply);
+    struct mono_time end = mono_after_us(asked_at, wait_us);
+    assert_false(
+        rate_limiter_begin(limiter, &policy, &subject, mono_after_us(end, -1), &call, &verdict));
+    assert_int_equal(verdict.retry_after_us, 1);
+    assert_int_equal(verdict.next_us, 1);
+    assert_true(rate_limiter_begin(limiter, &policy, &subject, end, &call, &verdict));
+    rate_limiter_free(limiter);
+    redis_client_free(client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +449,7 @@ int main(void)
         cmocka_unit_test(a_peek_spends_and_writes_nothing),
         cmocka_unit_test(a_lowered_limit_holds_at_once),
         cmocka_unit_test(a_known_refusal_costs_no_call_and_ends_with_the_wait),
+        cmocka_unit_test(a_remembered_refusal_ends_with_the_wait_after_the_question),
         cmocka_unit_test(a_full_table_forgets_the_refusal_in_the_way),
         cmocka_unit_test(a_policy_that_is_off_asks_nobody),
         cmocka_unit_test(a_reply_of_another_shape_is_no_verdict),

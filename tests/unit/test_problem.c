@@ -9,6 +9,7 @@
 
 #include "json_read.h"
 #include "problem.h"
+#include "rate_limiter.h"
 
 static struct response res;
 static const struct request req = {.request_id = {"id-1", 4}};
@@ -122,6 +123,32 @@ static void retry_after_is_in_seconds_rounded_up(void **state)
     }
 }
 
+/* Who comes back a part of a second early is refused again. */
+static void a_limiters_wait_is_never_told_shorter(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t us;
+        uint32_t ms;
+        const char *line;
+    } cases[] = {{1, 1, "Retry-After: 1\r\n"},
+                 {1000000, 1000, "Retry-After: 1\r\n"},
+                 {1000001, 1001, "Retry-After: 2\r\n"},
+                 {2000000, 2000, "Retry-After: 2\r\n"},
+                 {2000400, 2001, "Retry-After: 3\r\n"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct rate_verdict verdict = {.retry_after_us = cases[i].us};
+        struct error err;
+        error_init(&err);
+        assert_int_equal(rate_verdict_refuse(&verdict, &err), ERR_RATE_LIMITED);
+        assert_int_equal(err.retry_after_ms, cases[i].ms);
+        response_reset(&res);
+        problem_write(&err, &req, &res);
+        assert_int_equal(res.status, 429);
+        assert_true(has_header(cases[i].line));
+    }
+}
+
 static void only_429_503_and_507_say_when_to_retry(void **state)
 {
     (void)state;
@@ -159,6 +186,7 @@ int main(void)
         TEST(no_two_codes_share_a_type),
         TEST(members_serve_both_kinds_of_client),
         TEST(retry_after_is_in_seconds_rounded_up),
+        TEST(a_limiters_wait_is_never_told_shorter),
         TEST(only_429_503_and_507_say_when_to_retry),
         TEST(a_problem_replaces_what_the_handler_wrote),
     };
