@@ -228,6 +228,62 @@ static void a_missing_aggregate_is_made_by_who_misses_it(void **state)
     test_store_await(text, "96");
 }
 
+/* As if the aggregate at `key` covered so many bytes. */
+static void damage_covered(const char *key, uint64_t covered)
+{
+    char out[64], text[128];
+    int len = snprintf(text, sizeof text, "SETRANGE %s 8 \"", key);
+    for (int i = 0; i < 8; i++)
+        len += snprintf(text + len, sizeof text - (size_t)len, "\\x%02x",
+                        (unsigned)(covered >> 8 * i & 255));
+    (void)snprintf(text + len, sizeof text - (size_t)len, "\"");
+    assert_true(test_store_command(out, sizeof out, text));
+}
+
+static uint64_t covered_by(const char *key)
+{
+    const struct slice argv[] = {SLICE("GET"), slice_from_string(key)};
+    struct redisReply *reply;
+    struct slice packed;
+    struct aggregate a;
+    uint64_t covered = 0;
+    assert_int_equal(redis_client_call(test_store.client, REDIS_LANE_WRITE, argv, 2, &reply, NULL),
+                     ERR_OK);
+    assert_true(redis_reply_bytes(reply, &packed));
+    (void)aggregate_unpack(packed, &a, &covered);
+    redis_reply_free(reply);
+    return covered;
+}
+
+/* In the first chunk, and behind a closed one. */
+static void check_rebuilt_when_covering(uint64_t more_than_closed_chunks)
+{
+    enum { TAIL = 300 };
+    int64_t start = test_store_hour_start();
+    char key[64];
+    (void)snprintf(key, sizeof key, "ra:m:{cpu}:agg:%lld",
+                   (long long)bucket_of((struct wall_time){start}));
+    for (int chunks = 0; chunks < 2; chunks++) {
+        uint64_t closed = (uint64_t)chunks * CHUNK_BYTES;
+        for (int i = 0; i < (chunks ? CHUNK_RECORDS : TAIL); i++)
+            test_store_post("cpu", start + i, i);
+        test_store_check_since("cpu", (struct wall_time){start});
+        test_store_settle();
+        assert_int_equal(covered_by(key), closed + TAIL * RECORD_BYTES);
+        damage_covered(key, closed + more_than_closed_chunks);
+        test_store_check_since("cpu", (struct wall_time){start + 1});
+        test_store_check_since("cpu", (struct wall_time){start});
+        test_store_settle();
+        assert_int_equal(covered_by(key), closed + TAIL * RECORD_BYTES);
+    }
+}
+
+static void an_aggregate_that_ends_within_a_record_is_rebuilt(void **state)
+{
+    (void)state;
+    check_rebuilt_when_covering(RECORD_BYTES + 1);
+}
+
 /* Sound in itself, but of other data. */
 static void an_aggregate_of_more_than_there_is_is_ignored(void **state)
 {
@@ -364,6 +420,7 @@ int main(void)
         STORE_TEST(a_closed_chunk_is_aggregated_without_being_asked),
         STORE_TEST(a_summed_bucket_keeps_its_aggregate),
         STORE_TEST(a_missing_aggregate_is_made_by_who_misses_it),
+        STORE_TEST(an_aggregate_that_ends_within_a_record_is_rebuilt),
         STORE_TEST(an_aggregate_of_more_than_there_is_is_ignored),
         STORE_TEST(an_aggregate_of_what_is_gone_is_not_kept),
         STORE_TEST(an_aggregate_that_ends_in_a_closed_chunk_is_kept),
