@@ -284,6 +284,12 @@ static void an_aggregate_that_ends_within_a_record_is_rebuilt(void **state)
     check_rebuilt_when_covering(RECORD_BYTES + 1);
 }
 
+static void an_aggregate_that_claims_too_much_is_rebuilt(void **state)
+{
+    (void)state;
+    check_rebuilt_when_covering(CHUNK_BYTES - RECORD_BYTES);
+}
+
 /* Sound in itself, but of other data. */
 static void an_aggregate_of_more_than_there_is_is_ignored(void **state)
 {
@@ -421,6 +427,7 @@ int main(void)
         STORE_TEST(a_summed_bucket_keeps_its_aggregate),
         STORE_TEST(a_missing_aggregate_is_made_by_who_misses_it),
         STORE_TEST(an_aggregate_that_ends_within_a_record_is_rebuilt),
+        STORE_TEST(an_aggregate_that_claims_too_much_is_rebuilt),
         STORE_TEST(an_aggregate_of_more_than_there_is_is_ignored),
         STORE_TEST(an_aggregate_of_what_is_gone_is_not_kept),
         STORE_TEST(an_aggregate_that_ends_in_a_closed_chunk_is_kept),
