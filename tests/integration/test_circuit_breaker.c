@@ -607,6 +607,56 @@ static void what_was_decided_without_redis_is_not_reported_to_it(void **state)
     circuit_breaker_free(breaker);
 }
 
+static bool is_shared_again(struct circuit_breaker *breaker)
+{
+    struct breaker_permit permit = ask(breaker);
+    circuit_breaker_record(breaker, &permit, BREAKER_SUCCESS);
+    return permit.is_admitted && permit.is_shared && status_of(breaker).is_shared;
+}
+
+static void go_without_writes(const char *name, const char *refuse, const char *take)
+{
+    enum { PATIENT_RESET_MS = 2000 };
+    char out[64];
+    const struct breaker_options options = {.name = name,
+                                            .failure_threshold = THRESHOLD,
+                                            .reset_timeout_ms = PATIENT_RESET_MS,
+                                            .probe_lease_ms = LEASE_MS};
+    struct circuit_breaker *breaker = circuit_breaker_new(client, &options);
+    assert_non_null(breaker);
+    fail_calls(breaker, 1);
+    struct breaker_permit success = ask(breaker);
+    circuit_breaker_record(breaker, &success, BREAKER_SUCCESS);
+    assert_true(test_redis_command(&server, out, sizeof out, refuse));
+    fail_calls(breaker, THRESHOLD);
+    struct breaker_permit refused = ask(breaker);
+    struct breaker_status status = status_of(breaker);
+    assert_true(test_redis_command(&server, out, sizeof out, take));
+    assert_false(refused.is_admitted || refused.is_shared);
+    assert_in_range(refused.retry_after_us, 1, PATIENT_RESET_MS * 1000);
+    assert_int_equal(status.state, BREAKER_OPEN);
+    assert_int_equal(status.failure_count, THRESHOLD);
+    assert_false(status.is_shared);
+    AWAIT(is_shared_again(breaker));
+    status = status_of(breaker);
+    assert_int_equal(status.state, BREAKER_CLOSED);
+    assert_int_equal(status.failure_count, 0);
+    circuit_breaker_free(breaker);
+}
+
+/* It answers, so nothing but the reports tells that Redis counts no failure. */
+static void a_full_redis_leaves_the_counting_to_the_local_machine(void **state)
+{
+    (void)state;
+    go_without_writes("full", "CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0");
+}
+
+static void a_replica_leaves_the_counting_to_the_local_machine(void **state)
+{
+    (void)state;
+    go_without_writes("replica", "REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE");
+}
+
 static void an_open_breaker_stays_open_without_redis(void **state)
 {
     (void)state;
@@ -647,6 +697,8 @@ int main(void)
         cmocka_unit_test(an_answer_to_an_older_question_is_not_taken_over),
         cmocka_unit_test(without_redis_the_local_machine_goes_on_and_redis_wins_later),
         cmocka_unit_test(what_was_decided_without_redis_is_not_reported_to_it),
+        cmocka_unit_test(a_full_redis_leaves_the_counting_to_the_local_machine),
+        cmocka_unit_test(a_replica_leaves_the_counting_to_the_local_machine),
         cmocka_unit_test(an_open_breaker_stays_open_without_redis),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
