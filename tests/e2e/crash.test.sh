@@ -28,6 +28,6 @@ check "samples were acknowledged throughout" grep -q 'stored=[1-9][0-9][0-9]' "$
 result=$("$tools/load_and_verify" verify "$port" "$work/acknowledged")
 code=$?
 echo "# $result"
-check "every acknowledged sample is there, none twice" [ "$code" = 0 ]
+check "every acknowledged sample is there, none twice, and summaries count them" [ "$code" = 0 ]
 service_stop
 finish

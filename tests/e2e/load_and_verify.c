@@ -6,7 +6,8 @@
  *
  * While loading, refusals and broken connections are expected (somebody kills servers).
  * Each sample has a timestamp and value of its own; a type takes SAMPLES_PER_TYPE at
- * most, so that `list` shows all of it. Exit code 1: one is missing or there twice.
+ * most, so that `list` shows all of it. Exit code 1: one is missing or there twice, or a
+ * summary counts other than its list.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -85,8 +86,20 @@ static int run_load(int port, int seconds, int count, const char *path)
 
 struct tally {
     unsigned char acknowledged[SAMPLES_PER_TYPE];
-    long checked, missing, twice, unread;
+    long checked, missing, twice, miscounted, unread;
 };
+
+/* Totals are kept beside the samples: one must not survive what kills the other. */
+static void check_summary(struct http_client *client, const char *type, long listed,
+                          struct tally *tally)
+{
+    char target[160];
+    (void)snprintf(target, sizeof target, "/api/metrics/summary?type=%s", type);
+    if (http_client_request(client, "GET", target, NULL) != 200)
+        tally->unread++;
+    else
+        tally->miscounted += http_client_number(client, "count", -1) != (double)listed;
+}
 
 /* Count each value of the type in its list. */
 static void check_type(struct http_client *client, const char *type, struct tally *tally)
@@ -98,9 +111,11 @@ static void check_type(struct http_client *client, const char *type, struct tall
         return;
     }
     unsigned char seen[SAMPLES_PER_TYPE] = {0};
+    long listed = 0;
     const char *at = client->body;
     while ((at = strstr(at, "\"value\":"))) {
         at += 8;
+        listed++;
         long value = (long)strtod(at, NULL);
         if (value >= 0 && value < SAMPLES_PER_TYPE && seen[value] < 255)
             seen[value]++;
@@ -110,6 +125,7 @@ static void check_type(struct http_client *client, const char *type, struct tall
         tally->missing += tally->acknowledged[i] && !seen[i];
         tally->twice += seen[i] > 1;
     }
+    check_summary(client, type, listed, tally);
 }
 
 static int compare_lines(const void *a, const void *b)
@@ -152,9 +168,10 @@ static int run_verify(int port, const char *path)
     check_lines(lines, count, port, &tally);
     for (size_t i = 0; i < count; i++)
         free(lines[i]);
-    (void)printf("acknowledged=%zu checked=%ld missing=%ld twice=%ld unread=%ld\n", count,
-                 tally.checked, tally.missing, tally.twice, tally.unread);
-    bool is_whole = count > 0 && tally.missing == 0 && tally.twice == 0 && tally.unread == 0;
+    (void)printf("acknowledged=%zu checked=%ld missing=%ld twice=%ld miscounted=%ld unread=%ld\n",
+                 count, tally.checked, tally.missing, tally.twice, tally.miscounted, tally.unread);
+    bool is_whole = count > 0 && tally.missing == 0 && tally.twice == 0 && tally.miscounted == 0 &&
+                    tally.unread == 0;
     return is_whole ? 0 : 1;
 }
 

@@ -3,11 +3,11 @@
  *
  *   write_then_read PAIRS THREADS WRITE_PORT [READ_PORT]
  *
- * Each thread posts a sample of a type of its own and, the moment the 201 is there, asks
- * for the summary over another connection, without a pause; every count has to include
- * the sample, unless the answer says that it is the last one known while Redis is slow.
- * With READ_PORT the question goes to another instance. With FRESH_MS in the environment
- * an answer may lack what was written less than so long ago, and one at least has to.
+ * Each thread posts a sample of now, of a type of its own, and, the moment the 201 is there,
+ * asks for the summary over another connection, without a pause; the periods take turns.
+ * Every count has to include the sample, unless the answer says that it is the last one known while
+ * Redis is slow. With READ_PORT the question goes to another instance. With FRESH_MS in the
+ * environment an answer may lack what was written less than so long ago, and one at least has to.
  * Prints what it found; exit code 1 when one answer was older than it may be.
  */
 #include <pthread.h>
@@ -19,13 +19,16 @@
 #include "clock.h"
 #include "http_client.h"
 
+enum { PERIODS = 3 };
+static const char *const periods[PERIODS] = {"all", "daily", "hourly"};
+
 struct pair_thread {
     pthread_t thread;
     int id, pairs, write_port, read_port;
     int64_t fresh_us;
     struct mono_time *stored_at; /* of each sample, by our clock */
     int stored;
-    int stale, labelled, allowed, failed, hits;
+    int stale, labelled, allowed, failed, hits[PERIODS];
     int64_t slowest_us;
 };
 
@@ -39,8 +42,11 @@ static int least_count(const struct pair_thread *t, struct mono_time now)
 }
 
 /* Also asks again: the second answer comes from the cache. */
-static void ask(struct pair_thread *t, struct http_client *reader, const char *target)
+static void ask(struct pair_thread *t, struct http_client *reader, const char *type, int period)
 {
+    char target[160];
+    (void)snprintf(target, sizeof target, "/api/metrics/summary?type=%s&period=%s", type,
+                   periods[period]);
     for (int again = 0; again < 2; again++) {
         int wanted = least_count(t, clock_mono_now());
         if (http_client_request(reader, "GET", target, NULL) != 200) {
@@ -49,7 +55,7 @@ static void ask(struct pair_thread *t, struct http_client *reader, const char *t
         }
         char cache[16] = "";
         (void)http_client_header(reader, "X-Cache", cache, sizeof cache);
-        t->hits += strcmp(cache, "HIT") == 0;
+        t->hits[period] += strcmp(cache, "HIT") == 0;
         double count = http_client_number(reader, "count", -1);
         t->allowed += count < t->stored;
         /* The last answer while Redis is slow is told as such, with its age. */
@@ -64,23 +70,21 @@ static void *run(void *argument)
     struct http_client writer, reader;
     http_client_init(&writer, "127.0.0.1", t->write_port, 5000);
     http_client_init(&reader, "127.0.0.1", t->read_port, 5000);
-    char type[64], target[128], body[160];
+    char type[64], body[160];
     (void)snprintf(type, sizeof type, "pair_%ld_%d", (long)getpid(), t->id);
-    (void)snprintf(target, sizeof target, "/api/metrics/summary?type=%s", type);
     t->stored_at = calloc((size_t)t->pairs + 1, sizeof *t->stored_at);
     if (!t->stored_at)
         abort();
     for (int i = 0; i < t->pairs; i++) {
-        (void)snprintf(body, sizeof body,
-                       "{\"timestamp\":\"2026-02-21T12:00:00Z\",\"value\":%d,\"type\":\"%s\"}", i,
-                       type);
+        (void)snprintf(body, sizeof body, "{\"timestamp\":%lld,\"value\":%d,\"type\":\"%s\"}",
+                       (long long)(clock_wall_now().us / 1000000), i, type);
         struct mono_time start = clock_mono_now();
         if (http_client_request(&writer, "POST", "/api/metrics", body) != 201) {
             t->failed++;
             continue;
         }
         t->stored_at[t->stored++] = clock_mono_now();
-        ask(t, &reader, target);
+        ask(t, &reader, type, i % PERIODS);
         int64_t us = mono_us_between(start, clock_mono_now());
         t->slowest_us = us > t->slowest_us ? us : t->slowest_us;
     }
@@ -115,7 +119,7 @@ int main(int argc, char **argv)
         if (pthread_create(&threads[i].thread, NULL, run, &threads[i]) != 0)
             return 2;
     }
-    int stale = 0, labelled = 0, allowed = 0, failed = 0, hits = 0;
+    int stale = 0, labelled = 0, allowed = 0, failed = 0, hits[PERIODS] = {0};
     int64_t slowest_us = 0;
     for (int i = 0; i < count; i++) {
         (void)pthread_join(threads[i].thread, NULL);
@@ -123,14 +127,16 @@ int main(int argc, char **argv)
         labelled += threads[i].labelled;
         allowed += threads[i].allowed;
         failed += threads[i].failed;
-        hits += threads[i].hits;
+        for (int p = 0; p < PERIODS; p++)
+            hits[p] += threads[i].hits[p];
         slowest_us = threads[i].slowest_us > slowest_us ? threads[i].slowest_us : slowest_us;
     }
-    (void)printf("pairs=%d stale=%d told_stale=%d older=%d failed=%d hits=%d slowest_ms=%lld\n",
-                 pairs / count * count, stale, labelled, allowed, failed, hits,
-                 (long long)(slowest_us / 1000));
+    (void)printf(
+        "pairs=%d stale=%d told_stale=%d older=%d failed=%d hits=%d,%d,%d slowest_ms=%lld\n",
+        pairs / count * count, stale, labelled, allowed, failed, hits[0], hits[1], hits[2],
+        (long long)(slowest_us / 1000));
     /* A test in which nothing came from a cache, or nothing was old that may be, would
      * have shown nothing. */
-    bool has_shown = hits > 0 && (fresh_us == 0 || allowed > 0);
+    bool has_shown = hits[0] > 0 && hits[1] > 0 && hits[2] > 0 && (fresh_us == 0 || allowed > 0);
     return stale == 0 && failed == 0 && has_shown ? 0 : 1;
 }
