@@ -1,10 +1,13 @@
-/* Who gives up on the I/O thread: what they are told, and whose the job is then. */
+/* Jobs and their ends: what is sent, who is told what, and whose the job is then. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
+
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "redis_pipeline.h"
 
@@ -49,11 +52,168 @@ static void a_full_queue_takes_no_more(void **state)
     redis_pipeline_release(&line);
 }
 
+/* --- A lane that is connected, to us; time is what we say ------------------------------- */
+
+enum { TIMEOUT_MS = 5000, HEARTBEAT_WITHIN_MS = 1000 };
+
+static const char heartbeat[] = "*1\r\n$4\r\nPING\r\n";
+static const char echo_x[] = "*2\r\n$4\r\nECHO\r\n$1\r\nx\r\n";
+
+static struct redis_pipeline wired;
+static int peer;
+static struct mono_time began;
+
+static int wire(void **state)
+{
+    (void)state;
+    static const struct redis_options patient = {
+        .key_prefix = "ra:", .write_timeout_ms = TIMEOUT_MS, .queue_max = 8};
+    int ends[2];
+    if (!redis_pipeline_init(&wired, REDIS_ROLE_WRITE, &patient, NULL, -1) ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
+        return -1;
+    wired.conn.fd = ends[0];
+    wired.conn.state = REDIS_CONN_READY;
+    peer = ends[1];
+    began = clock_mono_now();
+    wired.heartbeat_due = mono_after_ms(began, TIMEOUT_MS);
+    return 0;
+}
+
+static int unwire(void **state)
+{
+    (void)state;
+    redis_pipeline_release(&wired);
+    (void)close(peer);
+    return 0;
+}
+
+static struct redis_job *push_echo(struct slice word)
+{
+    const struct slice echo[] = {SLICE("ECHO"), word};
+    struct redis_job *job = redis_job_new(echo, 2, mono_after_ms(began, TIMEOUT_MS));
+    assert_non_null(job);
+    assert_true(redis_pipeline_push(&wired, job));
+    return job;
+}
+
+/* Of a job that has ended; takes it. */
+static enum err_code code_of(struct redis_job *job)
+{
+    enum err_code code;
+    assert_int_equal(atomic_load(&job->state), REDIS_JOB_DONE);
+    assert_true(redis_pipeline_wait(job, &code));
+    code = job->code;
+    redis_job_free(job);
+    return code;
+}
+
+static void assert_peer_got(const char *text)
+{
+    char bytes[256];
+    ssize_t len = read(peer, bytes, sizeof bytes - 1);
+    bytes[len > 0 ? len : 0] = '\0';
+    assert_string_equal(bytes, text);
+}
+
+static void a_job_past_its_deadline_is_not_sent(void **state)
+{
+    (void)state;
+    struct redis_job *late = push_echo(SLICE("x"));
+    wired.heartbeat_due = mono_after_ms(began, 2 * TIMEOUT_MS);
+    redis_pipeline_tick(&wired, mono_after_ms(began, TIMEOUT_MS));
+    assert_peer_got("");
+    assert_int_equal(code_of(late), ERR_STORE_UNAVAILABLE);
+
+    struct redis_job *in_time = push_echo(SLICE("x"));
+    redis_pipeline_tick(&wired, mono_after_us(began, TIMEOUT_MS * 1000 - 1));
+    assert_peer_got(echo_x);
+    redis_pipeline_tick(&wired, mono_after_ms(began, TIMEOUT_MS));
+    assert_int_equal(code_of(in_time), ERR_STORE_UNKNOWN);
+}
+
+static void a_job_given_up_in_the_queue_is_not_sent(void **state)
+{
+    (void)state;
+    struct redis_job *job = push_echo(SLICE("x"));
+    atomic_store(&job->state, REDIS_JOB_ABANDONED);
+    redis_pipeline_tick(&wired, began);
+    assert_peer_got("");
+}
+
+static void a_job_waits_for_a_connection_until_its_deadline(void **state)
+{
+    (void)state;
+    wired.conn.state = REDIS_CONN_HANDSHAKE;
+    wired.conn.ready_by = mono_after_ms(began, 2 * TIMEOUT_MS);
+    struct redis_job *job = push_echo(SLICE("x"));
+    redis_pipeline_tick(&wired, mono_after_us(began, TIMEOUT_MS * 1000 - 1));
+    assert_int_equal(atomic_load(&job->state), REDIS_JOB_QUEUED);
+    assert_int_equal(redis_pipeline_wakeup(&wired).us, job->deadline.us);
+    redis_pipeline_tick(&wired, mono_after_ms(began, TIMEOUT_MS));
+    assert_peer_got("");
+    assert_int_equal(code_of(job), ERR_STORE_UNAVAILABLE);
+}
+
+/* More than a socket takes: the second of three jobs leaves in part, the third not at all. */
+static void what_never_left_is_told_from_what_may_be_executed(void **state)
+{
+    (void)state;
+    enum { LARGE_BYTES = 1 << 20 };
+    char *large = calloc(1, LARGE_BYTES);
+    assert_non_null(large);
+    struct redis_job *sent = push_echo(SLICE("x"));
+    struct redis_job *in_part = push_echo(slice_of(large, LARGE_BYTES));
+    struct redis_job *unsent = push_echo(SLICE("x"));
+    free(large);
+    redis_pipeline_tick(&wired, began);
+    assert_in_range(wired.conn.written_bytes, sizeof echo_x, LARGE_BYTES / 2);
+    redis_pipeline_tick(&wired, mono_after_ms(began, TIMEOUT_MS));
+    assert_int_equal(code_of(sent), ERR_STORE_UNKNOWN);
+    assert_int_equal(code_of(in_part), ERR_STORE_UNKNOWN);
+    assert_int_equal(code_of(unsent), ERR_STORE_UNAVAILABLE);
+}
+
+static void silence_after_a_heartbeat_is_the_end_of_a_connection(void **state)
+{
+    (void)state;
+    wired.heartbeat_due = began;
+    redis_pipeline_tick(&wired, began);
+    assert_peer_got(heartbeat);
+    redis_pipeline_tick(&wired, mono_after_us(began, HEARTBEAT_WITHIN_MS * 1000 - 1));
+    assert_int_equal(wired.conn.state, REDIS_CONN_READY);
+    redis_pipeline_tick(&wired, mono_after_ms(began, HEARTBEAT_WITHIN_MS));
+    assert_int_equal(wired.conn.state, REDIS_CONN_DOWN);
+}
+
+static void a_call_behind_a_heartbeat_has_its_own_time(void **state)
+{
+    (void)state;
+    wired.heartbeat_due = began;
+    redis_pipeline_tick(&wired, began);
+    assert_peer_got(heartbeat);
+    struct redis_job *job = push_echo(SLICE("x"));
+    redis_pipeline_tick(&wired, mono_after_ms(began, HEARTBEAT_WITHIN_MS / 2));
+    assert_peer_got(echo_x);
+    redis_pipeline_tick(&wired, mono_after_us(began, TIMEOUT_MS * 1000 - 1));
+    assert_int_equal(wired.conn.state, REDIS_CONN_READY);
+    assert_int_equal(redis_pipeline_wakeup(&wired).us, job->deadline.us);
+    redis_pipeline_tick(&wired, mono_after_ms(began, TIMEOUT_MS));
+    assert_int_equal(code_of(job), ERR_STORE_UNKNOWN);
+}
+
 int main(void)
 {
+#define WIRED(name) cmocka_unit_test_setup_teardown(name, wire, unwire)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_gives_up_is_told_what_is_known),
         cmocka_unit_test(a_full_queue_takes_no_more),
+        WIRED(a_job_past_its_deadline_is_not_sent),
+        WIRED(a_job_given_up_in_the_queue_is_not_sent),
+        WIRED(a_job_waits_for_a_connection_until_its_deadline),
+        WIRED(what_never_left_is_told_from_what_may_be_executed),
+        WIRED(silence_after_a_heartbeat_is_the_end_of_a_connection),
+        WIRED(a_call_behind_a_heartbeat_has_its_own_time),
     };
     return cmocka_run_group_tests_name("redis_pipeline", tests, NULL, NULL);
 }
