@@ -6,11 +6,17 @@
 
 #include <cmocka.h>
 
+#include <dlfcn.h>
+#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include "await.h"
 #include "redis_client.h"
 #include "test_redis.h"
 
@@ -110,6 +116,72 @@ static void error_replies_become_codes(void **state)
     redis_client_free(client);
 }
 
+/* What Redis refuses with; a script says it for the server. */
+struct refusal {
+    const char *words;
+    enum err_code code;
+};
+
+static const struct refusal refusals[] = {
+    {"LOADING Redis is loading the dataset in memory", ERR_STORE_UNAVAILABLE},
+    {"READONLY You can't write against a read only replica.", ERR_STORE_UNAVAILABLE},
+    {"BUSY Redis is busy running a script.", ERR_STORE_UNAVAILABLE},
+    {"MASTERDOWN Link with MASTER is down", ERR_STORE_UNAVAILABLE},
+    {"NOREPLICAS Not enough good replicas to write.", ERR_STORE_UNAVAILABLE},
+    {"NOAUTH Authentication required.", ERR_STORE_UNAVAILABLE},
+    {"CLUSTERDOWN The cluster is down", ERR_STORE_UNAVAILABLE},
+    {"TRYAGAIN Multiple keys request during rehashing of slot", ERR_STORE_UNAVAILABLE},
+    {"OOM command not allowed when used memory > 'maxmemory'.", ERR_STORE_FULL},
+    {"MISCONF Errors writing to the AOF file: No space left on device", ERR_STORE_FULL},
+    {"WRONGTYPE Operation against a key of another kind", ERR_INTERNAL},
+    {"ERR LOADING is not the first word", ERR_INTERNAL},
+};
+
+enum { REFUSAL_COUNT = sizeof refusals / sizeof *refusals };
+
+static void is_refused_as_its_row_says(void **state)
+{
+    const struct refusal *row = *state;
+    struct redis_client *client = test_redis_client(&server);
+    struct redisReply *reply;
+    struct error err;
+    error_init(&err);
+    assert_int_equal(CALL(client, REDIS_LANE_WRITE, &reply, &err, SLICE("EVAL"),
+                          SLICE("return redis.error_reply(ARGV[1])"), SLICE("0"),
+                          slice_from_string(row->words)),
+                     row->code);
+    assert_null(reply);
+    assert_string_equal(err.cause, row->words);
+    assert_int_equal(err.retry_after_ms > 0, row->code != ERR_INTERNAL);
+    redis_client_free(client);
+}
+
+static void a_replica_is_unavailable_for_writes_and_still_read(void **state)
+{
+    (void)state;
+    struct redis_client *client = test_redis_client(&server);
+    char answer[64];
+    struct error err, ignored;
+    int64_t value = 0;
+    struct redisReply *reply;
+    assert_int_equal(increment(client, "replicated", &value, &err), ERR_OK);
+    assert_true(test_redis_command(&server, answer, sizeof answer, "REPLICAOF 127.0.0.1 1"));
+    enum err_code written = increment(client, "replicated", &value, &err);
+    error_init(&ignored);
+    enum err_code looked_up =
+        CALL(client, REDIS_LANE_READ, &reply, &ignored, SLICE("GET"), SLICE("replicated"));
+    redis_reply_free(reply);
+    struct redis_client *late = test_redis_client(&server); /* connects all the same */
+    redis_client_free(late);
+    assert_true(test_redis_command(&server, answer, sizeof answer, "REPLICAOF NO ONE"));
+    assert_int_equal(written, ERR_STORE_UNAVAILABLE);
+    assert_non_null(strstr(err.cause, "READONLY"));
+    assert_int_equal(looked_up, ERR_OK);
+    assert_int_equal(increment(client, "replicated", &value, &err), ERR_OK);
+    assert_int_equal(value, 2); /* what was refused was not executed */
+    redis_client_free(client);
+}
+
 static void a_full_server_is_full_and_still_read(void **state)
 {
     (void)state;
@@ -163,6 +235,55 @@ static void a_silent_server_costs_the_deadline_then_nothing(void **state)
     assert_int_equal(increment(client, "silent", &value, &err), ERR_OK);
     /* The unknown one was executed when the server woke; those that failed at once were not. */
     assert_int_equal(value, 3);
+    redis_client_free(client);
+}
+
+/* Queued while the first attempt to connect is under way. */
+static void a_server_silent_from_the_start_costs_the_deadline(void **state)
+{
+    (void)state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s/silent.sock", server.folder);
+    int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listening, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listening, 8), 0);
+    struct redis_options options = test_redis_options(&server);
+    options.socket_path = address.sun_path;
+    options.read_timeout_ms = options.write_timeout_ms = 300;
+    struct redis_client *client = redis_client_new(&options);
+    assert_true(redis_client_start(client));
+    struct error err;
+    int64_t value;
+    struct mono_time start = clock_mono_now();
+    assert_int_equal(increment(client, "silent", &value, &err), ERR_STORE_UNAVAILABLE);
+    assert_in_range(elapsed_ms(start), 290, 700); /* not 800: that is when a caller gives up */
+    redis_client_free(client);
+    (void)close(listening);
+}
+
+static void *resume_after_1500_ms(void *server_paused)
+{
+    (void)poll(NULL, 0, 1500);
+    test_redis_resume(server_paused);
+    return NULL;
+}
+
+/* A pause that is longer than a heartbeat may take, and shorter than the call may. */
+static void a_call_behind_a_heartbeat_outlives_it(void **state)
+{
+    (void)state;
+    struct redis_client *client = test_redis_client(&server); /* 5 s for a write */
+    struct error err;
+    int64_t value = 0;
+    assert_int_equal(increment(client, "stalled", &value, &err), ERR_OK);
+    test_redis_pause(&server);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, resume_after_1500_ms, &server), 0);
+    (void)poll(NULL, 0, 300); /* a heartbeat is sent after 250 ms of silence */
+    enum err_code code = increment(client, "stalled", &value, &err);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(code, ERR_OK);
+    assert_int_equal(value, 2);
     redis_client_free(client);
 }
 
@@ -273,6 +394,42 @@ static void a_detached_call_is_executed(void **state)
     redis_client_free(client);
 }
 
+/* How long Redis lacks the effect of a detached call that nothing else follows. Both lanes
+ * have just been used: their heartbeats, which would send it too, are 250 ms away. */
+static int64_t detached_delay_ms(struct redis_client *client)
+{
+    const struct slice key = SLICE("ra:rl:{alone}:post");
+    const struct slice args[] = {SLICE("100"), SLICE("60000000")};
+    char answer[64];
+    struct redisReply *reply;
+    struct error err;
+    error_init(&err);
+    for (int lane = 0; lane < REDIS_LANE_COUNT; lane++) {
+        assert_int_equal(CALL(client, (enum redis_lane)lane, &reply, &err, SLICE("DEL"), key),
+                         ERR_OK);
+        redis_reply_free(reply);
+    }
+    (void)poll(NULL, 0, 20); /* until the I/O thread sleeps, which nobody can see */
+    struct mono_time start = clock_mono_now();
+    redis_client_eval_detached(client, REDIS_LANE_WRITE, REDIS_SCRIPT_RATE_CHECK, &key, 1, args, 2);
+    AWAIT(test_redis_command(&server, answer, sizeof answer, "EXISTS ra:rl:{alone}:post") &&
+          answer[0] == '1');
+    return elapsed_ms(start);
+}
+
+static void a_detached_call_is_sent_at_once(void **state)
+{
+    (void)state;
+    struct redis_client *client = test_redis_client(&server);
+    int64_t fastest_ms = INT64_MAX; /* of several: a busy machine may be late */
+    for (int i = 0; i < 10 && fastest_ms >= 100; i++) {
+        int64_t ms = detached_delay_ms(client);
+        fastest_ms = ms < fastest_ms ? ms : fastest_ms;
+    }
+    assert_in_range(fastest_ms, 0, 99);
+    redis_client_free(client);
+}
+
 static void the_queue_is_bounded(void **state)
 {
     (void)state;
@@ -293,6 +450,8 @@ static void what_the_server_promises_is_known(void **state)
         const char *command;
         enum redis_durability expected;
     } rows[] = {{"CONFIG SET appendfsync always", REDIS_DURABILITY_ALWAYS},
+                {"CONFIG SET no-appendfsync-on-rewrite yes", REDIS_DURABILITY_NONE},
+                {"CONFIG SET no-appendfsync-on-rewrite no", REDIS_DURABILITY_ALWAYS},
                 {"CONFIG SET appendfsync everysec", REDIS_DURABILITY_EVERYSEC},
                 {"CONFIG SET appendfsync no", REDIS_DURABILITY_NONE},
                 {"CONFIG SET appendfsync everysec appendonly no", REDIS_DURABILITY_NONE}};
@@ -363,6 +522,63 @@ static void a_password_and_tcp_by_name_work(void **state)
     test_redis_stop(&other);
 }
 
+enum { SLOW_NAME_MS = 1300 };
+static const char slow_name[] = "slow-name.test";
+
+/* In the place of libc's for this whole program: one name takes its time, and is local. */
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                struct addrinfo **found)
+{
+    int (*resolve)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    *(void **)&resolve = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (node && strcmp(node, slow_name) == 0) {
+        (void)poll(NULL, 0, SLOW_NAME_MS);
+        node = "127.0.0.1";
+    }
+    return resolve(node, service, hints, found);
+}
+
+/* Calls until one is answered; how many of those before failed at once. */
+static int count_failures_at_once(struct redis_client *client, int call_timeout_ms)
+{
+    struct error err;
+    int64_t value;
+    int at_once = 0;
+    struct mono_time began = clock_mono_now(), start = began;
+    while (increment(client, "slow", &value, &err) != ERR_OK) {
+        assert_int_equal(err.code, ERR_STORE_UNAVAILABLE);
+        assert_in_range(elapsed_ms(start), 0, call_timeout_ms + 400);
+        at_once += elapsed_ms(start) < call_timeout_ms / 2;
+        assert_true(elapsed_ms(began) < AWAIT_MS);
+        (void)poll(NULL, 0, 5);
+        start = clock_mono_now();
+    }
+    assert_true(elapsed_ms(began) >= SLOW_NAME_MS - 300);
+    return at_once;
+}
+
+static void a_name_that_takes_more_than_a_second_resolves(void **state)
+{
+    (void)state;
+    struct test_redis other;
+    char port[16];
+    int chosen = 20000 + (int)(arc4random_uniform(20000)); /* free a moment ago */
+    (void)snprintf(port, sizeof port, "%d", chosen);
+    const char *const args[] = {"--port", port, "--bind", "127.0.0.1", NULL};
+    test_redis_start(&other, args);
+    struct redis_options options = {.host = slow_name,
+                                    .port = (uint16_t)chosen,
+                                    .key_prefix = "ra:",
+                                    .read_timeout_ms = 200,
+                                    .write_timeout_ms = 200,
+                                    .queue_max = 16};
+    struct redis_client *client = redis_client_new(&options);
+    assert_true(redis_client_start(client));
+    assert_in_range(count_failures_at_once(client, 200), 1, 1000);
+    redis_client_free(client);
+    test_redis_stop(&other);
+}
+
 static void a_name_that_does_not_resolve_holds_up_nobody(void **state)
 {
     (void)state;
@@ -386,21 +602,31 @@ static void a_name_that_does_not_resolve_holds_up_nobody(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
+    enum { FACTS = 19 };
+    struct CMUnitTest tests[FACTS + REFUSAL_COUNT] = {
         cmocka_unit_test(replies_reach_whoever_asked),
         cmocka_unit_test(error_replies_become_codes),
+        cmocka_unit_test(a_replica_is_unavailable_for_writes_and_still_read),
         cmocka_unit_test(a_full_server_is_full_and_still_read),
         cmocka_unit_test(a_silent_server_costs_the_deadline_then_nothing),
+        cmocka_unit_test(a_server_silent_from_the_start_costs_the_deadline),
+        cmocka_unit_test(a_call_behind_a_heartbeat_outlives_it),
         cmocka_unit_test(an_idle_client_notices_silence),
         cmocka_unit_test(a_client_starts_without_a_server_and_heals),
         cmocka_unit_test(a_restart_under_load_tells_executed_from_not),
         cmocka_unit_test(a_lost_script_is_given_again),
         cmocka_unit_test(a_detached_call_is_executed),
+        cmocka_unit_test(a_detached_call_is_sent_at_once),
         cmocka_unit_test(the_queue_is_bounded),
         cmocka_unit_test(what_the_server_promises_is_known),
         cmocka_unit_test(a_newer_layout_is_refused),
         cmocka_unit_test(a_password_and_tcp_by_name_work),
+        cmocka_unit_test(a_name_that_takes_more_than_a_second_resolves),
         cmocka_unit_test(a_name_that_does_not_resolve_holds_up_nobody),
     };
+    for (size_t i = 0; i < REFUSAL_COUNT; i++)
+        tests[FACTS + i] = (struct CMUnitTest){.name = refusals[i].words,
+                                               .test_func = is_refused_as_its_row_says,
+                                               .initial_state = (void *)(uintptr_t)&refusals[i]};
     return cmocka_run_group_tests_name("redis_client", tests, start_server, stop_server);
 }
