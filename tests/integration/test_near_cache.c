@@ -8,11 +8,14 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cutting_proxy.h"
@@ -27,19 +30,24 @@ struct process {
     struct near_cache *near;
 };
 
-static struct process open_process(const char *socket_path)
+static bool try_to_open(const char *socket_path, struct process *p)
 {
-    struct process p;
     struct redis_options options = test_redis_options(&server);
     options.socket_path = socket_path;
     options.read_timeout_ms = options.write_timeout_ms = 3000;
-    p.client = redis_client_new(&options);
-    p.near = near_cache_new(p.client, 256, 4096);
-    assert_true(redis_client_start(p.client));
-    for (int i = 0; i < 1000 && !near_cache_is_tracking(p.near); i++)
+    p->client = redis_client_new(&options);
+    p->near = near_cache_new(p->client, 256, 4096);
+    if (!redis_client_start(p->client))
+        return false;
+    for (int i = 0; i < 1000 && !near_cache_is_tracking(p->near); i++)
         (void)poll(NULL, 0, 5);
-    assert_true(near_cache_is_tracking(p.near));
-    assert_true(test_redis_await_connected(p.client, true, 5000));
+    return near_cache_is_tracking(p->near) && test_redis_await_connected(p->client, true, 5000);
+}
+
+static struct process open_process(const char *socket_path)
+{
+    struct process p;
+    assert_true(try_to_open(socket_path, &p));
     return p;
 }
 
@@ -379,6 +387,123 @@ static void a_backlog_of_messages_is_read_to_its_end(void **state)
     close_process(&p);
 }
 
+/* --- A process that was stopped ---------------------------------------------------------- */
+
+enum { ROUNDS = 20, MISSED_WRITES = 1500 };
+
+struct reader {
+    pid_t pid;
+    int orders, reports;
+};
+
+static bool keep_until_found(struct process *p)
+{
+    struct near_ticket ticket;
+    char value[64];
+    for (int i = 0; i < 5000; i++) {
+        if (look(p, "deep", &ticket, value, sizeof value))
+            return true;
+        keep(p, "deep", &ticket, "answer");
+        if (look(p, "deep", &ticket, value, sizeof value))
+            return true;
+        (void)poll(NULL, 0, 1); /* a long stop costs the connection */
+    }
+    return false;
+}
+
+/* The child: for each byte 'k' keeps an entry, for each 'l' looks for it, until the end. */
+static _Noreturn void read_as_told(int orders, int reports)
+{
+    struct process p;
+    char order;
+    if (!try_to_open(server.socket_path, &p)) /* an assertion would go on with the tests */
+        _exit(1);
+    while (read(orders, &order, 1) == 1) {
+        struct near_ticket ticket;
+        char value[64];
+        bool found =
+            order == 'k' ? keep_until_found(&p) : look(&p, "deep", &ticket, value, sizeof value);
+        if (write(reports, found ? "y" : "n", 1) != 1)
+            break;
+    }
+    _exit(0);
+}
+
+static struct reader start_reader(void)
+{
+    int orders[2], reports[2];
+    assert_int_equal(pipe(orders), 0);
+    assert_int_equal(pipe(reports), 0);
+    pid_t test = getpid();
+    struct reader reader = {fork(), orders[1], reports[0]};
+    assert_true(reader.pid >= 0);
+    if (reader.pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)close(orders[1]);
+        if (getppid() == test)
+            read_as_told(orders[0], reports[1]);
+        _exit(1);
+    }
+    (void)close(orders[0]);
+    (void)close(reports[1]);
+    return reader;
+}
+
+static void end_reader(const struct reader *reader)
+{
+    (void)kill(reader->pid, SIGKILL);
+    (void)waitpid(reader->pid, NULL, 0);
+    (void)close(reader->orders);
+    (void)close(reader->reports);
+}
+
+static bool report(const struct reader *reader)
+{
+    char byte = 0;
+    assert_int_equal(read(reader->reports, &byte, 1), 1);
+    return byte == 'y';
+}
+
+static void write_key(int fd, const char *tag)
+{
+    char text[64], answer[64];
+    int len = snprintf(text, sizeof text, "SET ra:meta:{%s} 1\r\n", tag);
+    assert_int_equal(write(fd, text, (size_t)len), len);
+    assert_true(read(fd, answer, sizeof answer) > 0);
+}
+
+/* More messages than one read takes wait for it, and the last one is about its entry. */
+static bool finds_after_a_stop(const struct reader *reader, int fd)
+{
+    assert_int_equal(write(reader->orders, "k", 1), 1);
+    assert_true(report(reader));
+    assert_int_equal(kill(reader->pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(reader->pid, NULL, WUNTRACED), reader->pid);
+    for (int i = 1; i < MISSED_WRITES; i++) {
+        char tag[24];
+        (void)snprintf(tag, sizeof tag, "other%d", i);
+        write_key(fd, tag);
+    }
+    write_key(fd, "deep");
+    assert_int_equal(write(reader->orders, "l", 1), 1);
+    assert_int_equal(kill(reader->pid, SIGCONT), 0);
+    return report(reader);
+}
+
+/* Redis holds back what the socket does not take: the rule of the PING. */
+static void a_look_after_a_stop_never_finds_the_old(void **state)
+{
+    (void)state;
+    struct reader reader = start_reader();
+    int fd = raw_connect();
+    int late = 0;
+    for (int round = 0; round < ROUNDS; round++)
+        late += finds_after_a_stop(&reader, fd);
+    (void)close(fd);
+    end_reader(&reader);
+    assert_int_equal(late, 0);
+}
+
 static void the_number_of_entries_is_bounded(void **state)
 {
     (void)state;
@@ -413,6 +538,7 @@ int main(void)
         cmocka_unit_test(a_black_hole_is_noticed_within_a_second),
         cmocka_unit_test(a_look_after_a_write_never_finds_the_old),
         cmocka_unit_test(a_backlog_of_messages_is_read_to_its_end),
+        cmocka_unit_test(a_look_after_a_stop_never_finds_the_old),
         cmocka_unit_test(the_number_of_entries_is_bounded),
     };
     return cmocka_run_group_tests_name("near_cache", tests, start, stop);
