@@ -221,6 +221,8 @@ static int fresh(void **state)
 static int done(void **state)
 {
     (void)state;
+    (void)signal(SIGCHLD, SIG_DFL);
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 0);
     load_end();
     return service_release(&service) ? 0 : -1;
 }
@@ -249,6 +251,48 @@ static void a_killed_worker_costs_what_was_in_flight_and_is_replaced(void **stat
     load_end();
     assert_true(load.failed <= 4); /* it had four threads */
     assert_int_equal(service_count_in_log(&service, "worker_died"), 1);
+}
+
+/* What is ignored stays so through fork and exec, and then no death is told. */
+static void deaths_are_told_when_the_spawner_ignored_sigchld(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"WORKERS=1", NULL};
+    (void)signal(SIGCHLD, SIG_IGN);
+    service_start_default(&service, settings);
+    (void)signal(SIGCHLD, SIG_DFL);
+    pid_t before[WORKERS_MAX], after[WORKERS_MAX];
+    AWAIT(service_workers(&service, before) == 1);
+    assert_int_equal(kill(before[0], SIGKILL), 0);
+    AWAIT(service_workers(&service, after) == 1 && after[0] != before[0]);
+    assert_int_equal(service_count_in_log(&service, "worker_died"), 1);
+    assert_int_equal(kill(service.master, SIGTERM), 0);
+    struct rusage usage;
+    assert_int_equal(service_await_exit(&service, 5000, &usage), 0);
+}
+
+static void workers_end_when_their_master_is_killed(void **state)
+{
+    (void)state;
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* orphans are ours then */
+    service_start_default(&service, NULL);
+    AWAIT(fcgi_get_status(service.socket_path, "/livez") == 200);
+    pid_t workers[WORKERS_MAX];
+    AWAIT(service_workers(&service, workers) == 2);
+    assert_int_equal(kill(service.master, SIGKILL), 0);
+    assert_int_equal(waitpid(service.master, NULL, 0), service.master);
+    service.master = 0;
+    size_t ended = 0;
+    for (int ms = 0; ms < AWAIT_MS && ended < 2; ms++) {
+        int status;
+        ended += waitpid(workers[ended], &status, WNOHANG) == workers[ended];
+        (void)poll(NULL, 0, 1);
+    }
+    for (size_t i = ended; i < 2; i++) { /* nothing is left running */
+        (void)kill(workers[i], SIGKILL);
+        (void)waitpid(workers[i], NULL, 0);
+    }
+    assert_int_equal(ended, 2);
 }
 
 static void workers_that_die_young_are_restarted_ever_later(void **state)
@@ -378,6 +422,39 @@ static void sighup_under_load_replaces_all_workers_and_loses_nothing(void **stat
     assert_int_equal(service_await_exit(&service, 5000, &usage), 0);
 }
 
+/* The one connection that there is: nobody else comes to wake the thread that missed it. */
+static bool is_answered_within_ms(int limit_ms)
+{
+    const struct fcgi_param params[] = {{"REQUEST_METHOD", "GET"}, {"PATH_INFO", "/livez"}};
+    const struct timeval limit = {limit_ms / 1000, limit_ms % 1000 * 1000};
+    struct fcgi_answer answer;
+    int peer = fcgi_connect(service.socket_path);
+    assert_true(peer >= 0);
+    assert_int_equal(setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
+    assert_true(fcgi_send(peer, params, 2, SLICE("")));
+    bool is_answered = fcgi_receive(peer, &answer) && answer.status == 200;
+    fcgi_answer_release(&answer);
+    (void)close(peer);
+    return is_answered;
+}
+
+static void a_lone_client_is_answered_while_workers_change(void **state)
+{
+    (void)state;
+    enum { RELOADS_MAX = 40, FOR_MS = 3000, ANSWER_WITHIN_MS = 1000 };
+    service_start_default(&service, NULL);
+    AWAIT(fcgi_get_status(service.socket_path, "/livez") == 200);
+    struct mono_time end = mono_after_ms(clock_mono_now(), FOR_MS);
+    for (int i = 0; i < RELOADS_MAX && mono_is_before(clock_mono_now(), end); i++) {
+        pid_t before[WORKERS_MAX], now[WORKERS_MAX] = {0};
+        AWAIT(service_workers(&service, before) == 2);
+        assert_int_equal(kill(service.master, SIGHUP), 0);
+        do
+            assert_true(is_answered_within_ms(ANSWER_WITHIN_MS));
+        while (!share_none(before, 2, now, service_workers(&service, now)));
+    }
+}
+
 static void copy_file(const char *from, const char *to)
 {
     FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
@@ -489,22 +566,67 @@ static void content_length_is_not_believed(void **state)
     assert_int_equal(service_count_in_log(&service, "worker_died"), 0);
 }
 
+#define ID_16 "0123456789abcdef"
+#define ID_64 ID_16 ID_16 ID_16 ID_16
+
 static void request_ids_are_the_clients_when_sane(void **state)
 {
     (void)state;
+    static const char *const sane[] = {"a-Z.0_9", "x", ID_64};
     service_start_default(&service, NULL);
-    const struct fcgi_param sane = {"HTTP_X_REQUEST_ID", "a-Z.0_9"};
-    const struct fcgi_param insane = {"HTTP_X_REQUEST_ID", "a b"};
-    struct fcgi_answer answer;
-    assert_true(fcgi_request(service.socket_path, "GET", "/livez", NULL, &sane, 1, &answer));
-    assert_true(fcgi_answer_has_header(&answer, "X-Request-Id: a-Z.0_9"));
-    assert_true(fcgi_answer_has_header(&answer, "X-Content-Type-Options: nosniff"));
-    assert_true(fcgi_answer_has_header(&answer, "Cache-Control: no-store"));
-    fcgi_answer_release(&answer);
-    assert_true(fcgi_request(service.socket_path, "GET", "/nope", NULL, &insane, 1, &answer));
-    assert_true(fcgi_answer_contains(&answer, "X-Request-Id: "));
-    assert_false(fcgi_answer_contains(&answer, "X-Request-Id: a b"));
-    fcgi_answer_release(&answer);
+    for (size_t i = 0; i < sizeof sane / sizeof *sane; i++) {
+        const struct fcgi_param id = {"HTTP_X_REQUEST_ID", sane[i]};
+        struct fcgi_answer answer;
+        char line[128];
+        (void)snprintf(line, sizeof line, "X-Request-Id: %s", sane[i]);
+        assert_true(fcgi_request(service.socket_path, "GET", "/livez", NULL, &id, 1, &answer));
+        assert_true(fcgi_answer_has_header(&answer, line));
+        assert_true(fcgi_answer_has_header(&answer, "X-Content-Type-Options: nosniff"));
+        assert_true(fcgi_answer_has_header(&answer, "Cache-Control: no-store"));
+        fcgi_answer_release(&answer);
+    }
+}
+
+/* Sixteen hexadecimal digits and the end of the line, once. */
+static bool has_an_id_of_ours(const struct fcgi_answer *answer)
+{
+    static const char name[] = "X-Request-Id: ";
+    char head[4096];
+    (void)snprintf(head, sizeof head, "%.*s", (int)answer->body_at, answer->bytes.bytes);
+    const char *at = strstr(head, name);
+    if (!at || strstr(at + 1, name))
+        return false;
+    at += sizeof name - 1;
+    return strspn(at, "0123456789abcdef") == 16 && at[16] == '\r' && at[17] == '\n';
+}
+
+static void insane_request_ids_are_replaced(void **state)
+{
+    (void)state;
+    static const char *const insane[] = {"",
+                                         "a b",
+                                         "a\r\nX-Injected: 1",
+                                         "a\nX-Injected: 1",
+                                         "a\rX-Injected: 1",
+                                         "\x01",
+                                         "a\tb",
+                                         "a\x7f",
+                                         "a\xc3\xa9",
+                                         "a,b",
+                                         "a\"b",
+                                         "<a>",
+                                         ID_64 "x",
+                                         "\r\n\r\nX-Injected: 1"};
+    service_start_default(&service, NULL);
+    for (size_t i = 0; i < sizeof insane / sizeof *insane; i++) {
+        const struct fcgi_param id = {"HTTP_X_REQUEST_ID", insane[i]};
+        struct fcgi_answer answer;
+        assert_true(fcgi_request(service.socket_path, "GET", "/nope", NULL, &id, 1, &answer));
+        assert_int_equal(answer.status, 404);
+        assert_true(has_an_id_of_ours(&answer));
+        assert_false(fcgi_answer_contains(&answer, "X-Injected"));
+        fcgi_answer_release(&answer);
+    }
 }
 
 static void the_path_is_found_where_servers_put_it(void **state)
@@ -553,15 +675,19 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(fd_0_must_be_a_listening_socket),
         TEST(a_killed_worker_costs_what_was_in_flight_and_is_replaced),
+        TEST(deaths_are_told_when_the_spawner_ignored_sigchld),
+        TEST(workers_end_when_their_master_is_killed),
         TEST(workers_that_die_young_are_restarted_ever_later),
         TEST(sigterm_answers_what_runs_and_exits_0),
         TEST(sighup_answers_what_runs),
         TEST(a_silent_peer_neither_spins_nor_blocks_stopping),
         TEST(sighup_under_load_replaces_all_workers_and_loses_nothing),
+        TEST(a_lone_client_is_answered_while_workers_change),
         TEST(a_broken_binary_on_disk_is_not_reloaded),
         TEST(a_stuck_thread_gets_its_worker_replaced),
         TEST(content_length_is_not_believed),
         TEST(request_ids_are_the_clients_when_sane),
+        TEST(insane_request_ids_are_replaced),
         TEST(the_path_is_found_where_servers_put_it),
         TEST(without_redis_it_starts_degraded_and_heals),
     };
