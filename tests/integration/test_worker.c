@@ -15,17 +15,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "await.h"
 #include "clock.h"
+#include "config.h"
 #include "fcgi_client.h"
+#include "master.h"
 #include "test_redis.h"
 
 enum { WORKERS_MAX = 8 };
@@ -35,6 +39,7 @@ struct service {
     char socket_path[96];
     char log_path[96];
     pid_t master;
+    pid_t stopped; /* a worker that got SIGSTOP; 0: none */
 };
 
 static void find_binary(char *path, size_t size)
@@ -128,6 +133,8 @@ static size_t service_count_in_log(const struct service *s, const char *text)
 static bool service_release(struct service *s)
 {
     struct rusage usage;
+    if (s->stopped > 0)
+        (void)kill(s->stopped, SIGCONT);
     if (s->master > 0) {
         (void)kill(s->master, SIGTERM);
         if (service_await_exit(s, 12000, &usage) < 0) {
@@ -524,6 +531,101 @@ static void a_stuck_thread_gets_its_worker_replaced(void **state)
     (void)close(peer);
 }
 
+/* --- A clock that is set: then this program itself is the service, built of its parts --- */
+
+enum { STOP_SECONDS = 10 };
+static const char clock_variable[] = "TEST_WORKER_CLOCK_FD";
+
+static _Atomic int64_t *ahead_seconds; /* NULL: the clock is right */
+
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+    int result = (int)syscall(SYS_clock_gettime, id, t);
+    if (result == 0 && id == CLOCK_MONOTONIC && ahead_seconds)
+        t->tv_sec += atomic_load(ahead_seconds);
+    return result;
+}
+
+static _Atomic int64_t *map_clock(int fd)
+{
+    return mmap(NULL, sizeof *ahead_seconds, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+}
+
+static int run_as_service(const char *clock_fd, bool is_only_check)
+{
+    char program[4096];
+    struct config config;
+    struct strbuf mistakes;
+    ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
+    ahead_seconds = map_clock((int)strtol(clock_fd, NULL, 10));
+    strbuf_init(&mistakes, 4096);
+    bool is_fit = config_load(&config, &mistakes) && len > 0 && ahead_seconds != MAP_FAILED;
+    strbuf_release(&mistakes);
+    if (!is_fit || is_only_check)
+        return is_fit ? 0 : 78;
+    program[len] = '\0';
+    log_init((enum log_level)config.log_level, (enum log_format)config.log_format);
+    return master_run(&config, program);
+}
+
+/* The service, how far its clock is ahead, and its two workers, the first of them stopped. */
+static _Atomic int64_t *service_start_with_stopped_worker(pid_t workers[static WORKERS_MAX])
+{
+    char setting[64], path[64], text[512];
+    int fd = memfd_create("clock", 0); /* inherited */
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, sizeof(int64_t)), 0);
+    _Atomic int64_t *ahead = map_clock(fd);
+    assert_true(ahead != MAP_FAILED);
+    (void)snprintf(setting, sizeof setting, "%s=%d", clock_variable, fd);
+    const char *const settings[] = {setting, NULL};
+    service_start(&service, "/proc/self/exe", settings);
+    (void)close(fd);
+    AWAIT(fcgi_get_status(service.socket_path, "/livez") == 200);
+    AWAIT(service_workers(&service, workers) == 2);
+    service.stopped = workers[0];
+    assert_int_equal(kill(service.stopped, SIGSTOP), 0);
+    (void)snprintf(path, sizeof path, "/proc/%ld/stat", (long)service.stopped);
+    do {
+        FILE *stat = fopen(path, "r");
+        assert_non_null(stat);
+        assert_non_null(fgets(text, sizeof text, stat));
+        (void)fclose(stat);
+    } while (!strstr(text, ") T "));
+    return ahead;
+}
+
+static void a_worker_that_does_not_leave_is_killed_when_overdue(void **state)
+{
+    (void)state;
+    pid_t workers[WORKERS_MAX], left[WORKERS_MAX];
+    _Atomic int64_t *ahead = service_start_with_stopped_worker(workers);
+    assert_int_equal(kill(service.master, SIGTERM), 0);
+    AWAIT(service_workers(&service, left) == 1 && left[0] == service.stopped);
+    assert_int_equal(service_count_in_log(&service, "stop_overdue"), 0);
+    atomic_store(ahead, STOP_SECONDS);
+    struct rusage usage;
+    assert_int_equal(service_await_exit(&service, 5000, &usage), 0);
+    assert_true(service_count_in_log(&service, "stop_overdue") > 0);
+    (void)munmap((void *)ahead, sizeof *ahead);
+}
+
+static void an_old_worker_that_does_not_leave_is_killed_when_overdue(void **state)
+{
+    (void)state;
+    pid_t before[WORKERS_MAX], now[WORKERS_MAX];
+    size_t count;
+    _Atomic int64_t *ahead = service_start_with_stopped_worker(before);
+    assert_int_equal(kill(service.master, SIGHUP), 0);
+    /* The other one leaves when the new ones accept. */
+    AWAIT((count = service_workers(&service, now)) == 3 && share_none(&before[1], 1, now, count));
+    assert_false(share_none(before, 1, now, count));
+    atomic_store(ahead, STOP_SECONDS);
+    AWAIT((count = service_workers(&service, now)) == 2 && share_none(before, 2, now, count));
+    assert_int_equal(fcgi_get_status(service.socket_path, "/livez"), 200);
+    (void)munmap((void *)ahead, sizeof *ahead);
+}
+
 static int post(const char *content_length, const char *body)
 {
     const struct fcgi_param length = {"CONTENT_LENGTH", content_length};
@@ -669,8 +771,12 @@ static void without_redis_it_starts_degraded_and_heals(void **state)
     test_redis_stop(&redis);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    (void)argv;
+    const char *clock_fd = getenv(clock_variable);
+    if (clock_fd)
+        return run_as_service(clock_fd, argc > 1);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
     const struct CMUnitTest tests[] = {
         TEST(fd_0_must_be_a_listening_socket),
@@ -685,6 +791,8 @@ int main(void)
         TEST(a_lone_client_is_answered_while_workers_change),
         TEST(a_broken_binary_on_disk_is_not_reloaded),
         TEST(a_stuck_thread_gets_its_worker_replaced),
+        TEST(a_worker_that_does_not_leave_is_killed_when_overdue),
+        TEST(an_old_worker_that_does_not_leave_is_killed_when_overdue),
         TEST(content_length_is_not_believed),
         TEST(request_ids_are_the_clients_when_sane),
         TEST(insane_request_ids_are_replaced),
