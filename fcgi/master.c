@@ -350,6 +350,7 @@ static int watch(struct master *m)
             LOG_EVENT(LOG_WARNING, "stop_overdue", LOG_INT("workers", (int64_t)live_workers(m)));
             signal_workers(m, SIGKILL);
             signal_old_workers(m, SIGKILL);
+            m->kill_at = mono_after_ms(clock_mono_now(), TICK_MS);
         }
     }
     LOG_EVENT(LOG_INFO, "stopped", LOG_INT("exit_code", result));
