@@ -26,6 +26,10 @@ void response_reset(struct response *res)
     strbuf_reset_keeping(&res->body, HTTP_KEPT_BYTES_MAX);
 }
 
+static const char control_characters[] =
+    "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10"
+    "\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f";
+
 void response_header(struct response *res, const char *name, const char *format, ...)
 {
     char value[1024];
@@ -35,9 +39,11 @@ void response_header(struct response *res, const char *name, const char *format,
     va_end(args);
     strbuf_append_slice(&res->headers, slice_from_string(name));
     strbuf_append_slice(&res->headers, SLICE(": "));
-    for (const char *c = value; *c != '\0'; c++) {
-        if ((unsigned char)*c >= 0x20 && *c != 0x7f)
-            strbuf_append_char(&res->headers, *c);
+    const char *rest = value;
+    while (*rest != '\0') {
+        size_t clean = strcspn(rest, control_characters);
+        strbuf_append(&res->headers, rest, clean);
+        rest += clean + (rest[clean] != '\0');
     }
     strbuf_append_slice(&res->headers, SLICE("\r\n"));
 }

@@ -91,19 +91,26 @@ void strbuf_append_char(struct strbuf *buf, char c)
     strbuf_append(buf, &c, 1);
 }
 
+/* Into the room that is there; where that is too little, again into enough. */
 void strbuf_printf(struct strbuf *buf, const char *format, ...)
 {
+    if (buf->failed)
+        return;
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
+    size_t room = buf->capacity - buf->len;
+    char *end = buf->bytes ? buf->bytes + buf->len : NULL;
+    int len = vsnprintf(end, end ? room + 1 : 0, format, args);
     va_end(args);
-    char *room = len < 0 ? NULL : strbuf_reserve(buf, (size_t)len);
-    if (room) {
-        (void)vsnprintf(room, (size_t)len + 1, format, again);
-        buf->len += (size_t)len;
-    } else {
-        buf->failed = true;
+    if (len >= 0 && (!end || (size_t)len > room)) {
+        end = strbuf_reserve(buf, (size_t)len);
+        if (end)
+            (void)vsnprintf(end, (size_t)len + 1, format, again);
     }
     va_end(again);
+    if (len < 0 || !end)
+        buf->failed = true;
+    else
+        buf->len += (size_t)len;
 }
