@@ -93,9 +93,7 @@ void response_serialize(const struct response *res, struct slice request_id, boo
     }
     strbuf_printf(out,
                   "Cache-Control: %s\r\n"
-                  "X-Request-Id: %.*s\r\n"
-                  "X-Content-Type-Options: nosniff\r\n"
-                  "Referrer-Policy: no-referrer\r\n",
+                  "X-Request-Id: %.*s\r\n",
                   res->cache_control, (int)request_id.len, request_id.ptr);
     strbuf_append_slice(out, strbuf_slice(&res->headers));
     strbuf_append_slice(out, SLICE("\r\n"));

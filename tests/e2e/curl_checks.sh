@@ -23,6 +23,11 @@ check "health answers 200" is 200
 check "health is healthy" has '"status":"healthy"'
 check "health knows Redis" has '"redis_connected":true'
 
+for header in 'x-content-type-options: nosniff' 'x-frame-options: DENY' 'referrer-policy: no-referrer' \
+    "content-security-policy: default-src 'none'"; do
+    check "each answer carries $header, once" eval '[ "$(grep -ciE "^$header" "$work/head")" = 1 ]'
+done
+
 ask GET /
 check "the root names the service" has '"name":"Resilient Analytics API"'
 ask GET /api/circuit-breaker/status
