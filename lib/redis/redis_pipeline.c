@@ -197,7 +197,8 @@ static void send_heartbeat(struct redis_pipeline *line, struct mono_time now)
 }
 
 /* The earliest end of what is in flight. All jobs of a lane have the same time, so the
- * oldest ends first; a heartbeat is sent when nothing else is and so comes before all. */
+ * oldest ends first; but for one that is sent again after NOSCRIPT, whose end is then
+ * noticed with that of the oldest. A heartbeat is sent when nothing else is, so before all. */
 static struct mono_time earliest_deadline(const struct redis_pipeline *line)
 {
     const struct redis_job *job = line->in_flight.head;

@@ -490,16 +490,11 @@ static void a_password_and_tcp_by_name_work(void **state)
 {
     (void)state;
     struct test_redis other;
-    char port[16];
-    /* A port that was free a moment ago. */
-    int chosen = 20000 + (int)(arc4random_uniform(20000));
-    (void)snprintf(port, sizeof port, "%d", chosen);
-    const char *const args[] = {"--port", port, "--bind", "127.0.0.1", NULL};
-    test_redis_start(&other, args);
+    uint16_t port = test_redis_start_tcp(&other);
     char answer[64];
     assert_true(test_redis_command(&other, answer, sizeof answer, "CONFIG SET requirepass s3cret"));
     struct redis_options options = {.host = "localhost",
-                                    .port = (uint16_t)chosen,
+                                    .port = port,
                                     .db = 3,
                                     .key_prefix = "x:",
                                     .password = "s3cret",
@@ -561,13 +556,9 @@ static void a_name_that_takes_more_than_a_second_resolves(void **state)
 {
     (void)state;
     struct test_redis other;
-    char port[16];
-    int chosen = 20000 + (int)(arc4random_uniform(20000)); /* free a moment ago */
-    (void)snprintf(port, sizeof port, "%d", chosen);
-    const char *const args[] = {"--port", port, "--bind", "127.0.0.1", NULL};
-    test_redis_start(&other, args);
+    uint16_t port = test_redis_start_tcp(&other);
     struct redis_options options = {.host = slow_name,
-                                    .port = (uint16_t)chosen,
+                                    .port = port,
                                     .key_prefix = "ra:",
                                     .read_timeout_ms = 200,
                                     .write_timeout_ms = 200,

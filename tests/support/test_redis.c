@@ -1,6 +1,8 @@
 #include "test_redis.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -139,6 +141,30 @@ void test_redis_start(struct test_redis *redis, const char *const extra_args[])
     }
     test_redis_spawn(redis);
     await_ready(redis);
+}
+
+/* Free a moment ago: the kernel gives the ports that it picks in turn. */
+static uint16_t free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+        perror("test_redis: no free port");
+        exit(99);
+    }
+    (void)close(fd);
+    return ntohs(address.sin_port);
+}
+
+uint16_t test_redis_start_tcp(struct test_redis *redis)
+{
+    char text[8];
+    uint16_t port = free_port();
+    (void)snprintf(text, sizeof text, "%u", (unsigned)port);
+    test_redis_start(redis, (const char *const[]){"--port", text, "--bind", "127.0.0.1", NULL});
+    return port;
 }
 
 void test_redis_restart(struct test_redis *redis)

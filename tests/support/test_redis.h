@@ -24,6 +24,9 @@ struct test_redis {
  */
 void test_redis_start(struct test_redis *redis, const char *const extra_args[]);
 
+/* The same without options, also on a free port of 127.0.0.1, which is returned. */
+uint16_t test_redis_start_tcp(struct test_redis *redis);
+
 /* Start again on the same folder, after a kill. */
 void test_redis_restart(struct test_redis *redis);
 /* Only fork and exec: it may still be loading. */

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "await.h"
 #include "number.h"
 #include "single_flight.h"
 
@@ -129,21 +130,6 @@ static void *ask_once(void *context)
     return NULL;
 }
 
-static bool thread_sleeps(int thread_id)
-{
-    char path[64];
-    char stat[256] = "";
-    (void)snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread_id);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return false;
-    size_t len = fread(stat, 1, sizeof stat - 1, file);
-    (void)fclose(file);
-    stat[len] = '\0';
-    const char *state = strrchr(stat, ')');
-    return state && strncmp(state, ") S", 3) == 0;
-}
-
 /* Until all but the first, which runs, wait inside single_flight_do. */
 static void await_sleepers(struct stampede *s)
 {
@@ -151,7 +137,7 @@ static void await_sleepers(struct stampede *s)
         sched_yield();
     for (int i = 1; i < THREADS;) {
         int id = atomic_load(&s->thread_ids[i]);
-        if (id != 0 && thread_sleeps(id)) {
+        if (id != 0 && thread_is_asleep(id)) {
             i++;
         } else {
             i = 1;

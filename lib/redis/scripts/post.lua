@@ -10,8 +10,8 @@
 -- Appends the record to the bucket's open chunk and moves meta; touches nothing else. A
 -- chunk that is full is renamed and never changes again. Refused, nothing is written and
 -- nothing spent. Whatever can fail on foreign data does so before the first write.
--- Cost: 8.5 us at 10 admissions a window, 5.9 us without a limiter (60,000 calls, 20 types,
--- pipelines of 16).
+-- Cost: 5.8 us without a limiter, 6.2 us at 100 admissions a minute, 7.8 us at a million in a
+-- window of 60 cells (100,000 calls, one type, pipelines of 16).
 --#include rate_limit.lua
 local call, layout = redis.call, '<I8I8I4i4ddddd'
 local now = rate_now()
