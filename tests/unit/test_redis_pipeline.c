@@ -6,7 +6,9 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "redis_pipeline.h"
@@ -202,6 +204,30 @@ static void a_call_behind_a_heartbeat_has_its_own_time(void **state)
     assert_int_equal(code_of(job), ERR_STORE_UNKNOWN);
 }
 
+static int64_t pause_after_a_hang_up(void)
+{
+    assert_int_equal(shutdown(peer, SHUT_RDWR), 0);
+    redis_pipeline_handle(&wired, POLLIN, began);
+    assert_int_equal(wired.conn.state, REDIS_CONN_DOWN);
+    return mono_us_between(began, redis_pipeline_wakeup(&wired));
+}
+
+static void who_has_answered_is_tried_again_at_once(void **state)
+{
+    (void)state;
+    redis_conn_worked(&wired.conn);
+    assert_int_equal(pause_after_a_hang_up(), 0);
+    assert_true(atomic_load(&wired.is_accepting));
+}
+
+/* Or a peer that hangs up after each handshake would keep the I/O thread busy. */
+static void who_never_answered_is_tried_again_after_a_pause(void **state)
+{
+    (void)state;
+    assert_true(pause_after_a_hang_up() > 0);
+    assert_false(atomic_load(&wired.is_accepting));
+}
+
 int main(void)
 {
 #define WIRED(name) cmocka_unit_test_setup_teardown(name, wire, unwire)
@@ -214,6 +240,8 @@ int main(void)
         WIRED(what_never_left_is_told_from_what_may_be_executed),
         WIRED(silence_after_a_heartbeat_is_the_end_of_a_connection),
         WIRED(a_call_behind_a_heartbeat_has_its_own_time),
+        WIRED(who_has_answered_is_tried_again_at_once),
+        WIRED(who_never_answered_is_tried_again_after_a_pause),
     };
     return cmocka_run_group_tests_name("redis_pipeline", tests, NULL, NULL);
 }
