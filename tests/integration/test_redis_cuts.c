@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "await.h"
 #include "cutting_proxy.h"
 #include "near_cache.h"
 #include "redis_client.h"
@@ -143,11 +144,39 @@ static void a_cut_at_any_byte_of_the_handshake_heals(void **state)
     cutting_proxy_cut_after(proxy, -1);
 }
 
+/* NOSCRIPT came through: whatever becomes of the loading, the call was not executed. */
+static void a_cut_while_a_lost_script_is_loaded_leaves_no_doubt(void **state)
+{
+    (void)state;
+    static const char lost[] = "-NOSCRIPT No matching script. Please use EVAL.\r\n";
+    enum { LOADED_BYTES = 47 /* of the reply, a digest */ };
+    struct redis_client *client = client_through_proxy(NULL);
+    const struct slice key = SLICE("lost"), args[] = {SLICE("10"), SLICE("1000000")};
+    for (int cut = LOADED_BYTES / 3; cut < LOADED_BYTES - 7; cut += 5) {
+        char answer[64];
+        struct redisReply *reply;
+        struct error err;
+        error_init(&err);
+        assert_true(test_redis_await_connected(client, true, 5000));
+        assert_true(test_redis_command(&server, answer, sizeof answer, "SCRIPT FLUSH"));
+        int before = cutting_proxy_cuts(proxy);
+        cutting_proxy_cut_after(proxy, (int64_t)(sizeof lost - 1) + cut);
+        assert_int_equal(redis_client_eval(client, REDIS_LANE_WRITE, REDIS_SCRIPT_RATE_CHECK, &key,
+                                           1, args, 2, &reply, &err),
+                         ERR_STORE_UNAVAILABLE);
+        AWAIT(cutting_proxy_cuts(proxy) == before + 1);
+        assert_true(test_redis_command(&server, answer, sizeof answer, "EXISTS lost"));
+        assert_string_equal(answer, "0");
+    }
+    redis_client_free(client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cut_at_any_byte_of_the_replies_loses_and_doubles_nothing),
         cmocka_unit_test(a_cut_at_any_byte_of_the_handshake_heals),
+        cmocka_unit_test(a_cut_while_a_lost_script_is_loaded_leaves_no_doubt),
     };
     return cmocka_run_group_tests_name("redis_cuts", tests, start, stop);
 }
