@@ -14,7 +14,7 @@ set -eu
 
 declare -A sets=(
     [run]="gcc make libc6-dev lighttpd redis-server libfcgi-dev libhiredis-dev libjansson-dev
-          libcurl4-gnutls-dev ca-certificates"
+          zlib1g-dev libcurl4-gnutls-dev ca-certificates"
     [test]="libcmocka-dev curl nginx-light spawn-fcgi procps"
     [bench]="wrk curl procps"
     [lint]="clang-format clang-tidy cppcheck shellcheck"
