@@ -4,7 +4,8 @@
 #   make check          install what is missing, build, run every test
 #   make help           all targets
 #
-# MODE=release|debug|asan|tsan|cover selects a build, each in its own folder.
+# MODE=release|debug|asan|tsan|cover selects a build, each in its own folder (make fuzz has
+# another).
 
 MODE ?= release
 WERROR ?= 0
@@ -24,10 +25,13 @@ CFLAGS_debug := -O0 -g3
 CFLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 CFLAGS_cover := -O0 -g --coverage
+CFLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+    -fno-sanitize-recover=all
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 LDFLAGS_cover := --coverage
+LDFLAGS_fuzz := -fsanitize=fuzzer,address,undefined
 ifeq ($(CFLAGS_$(MODE)),)
 $(error MODE is "$(MODE)"; it may be release, debug, asan, tsan or cover)
 endif
@@ -55,6 +59,7 @@ LUA_PARTS := $(wildcard lib/redis/scripts/lib/*.lua)
 SUPPORT_SOURCES := $(wildcard tests/support/*.c)
 TEST_SOURCES := $(wildcard tests/unit/test_*.c tests/integration/test_*.c)
 TOOL_SOURCES := $(wildcard tests/bench/*.c tests/e2e/*.c)
+FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
 
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/gen/redis_scripts_table.o
 FCGI_OBJECTS := $(FCGI_SOURCES:%.c=$(BUILD)/%.o)
@@ -63,13 +68,14 @@ WORKER_PARTS := $(filter-out $(BUILD)/fcgi/main.o,$(FCGI_OBJECTS))
 SUPPORT_OBJECTS := $(SUPPORT_SOURCES:%.c=$(BUILD)/%.o)
 TESTS := $(TEST_SOURCES:%.c=$(BUILD)/%)
 TOOLS := $(TOOL_SOURCES:%.c=$(BUILD)/%)
+FUZZERS := $(FUZZ_SOURCES:%.c=build/fuzz/%)
 WORKER := $(BUILD)/analytics.fcgi
 WWW := $(patsubst www/%,build/www/%,$(wildcard www/*.css www/*.json)) build/www/docs.html
 C_FILES := $(wildcard lib/*/*.[ch] fcgi/*.[ch] tests/*/*.[ch] www/*.c)
 JOBS := $(shell nproc)
 
-.PHONY: all tests run start stop status check check-asan check-tsan bench lint tidy format \
-    install deps deps-run deps-test deps-bench deps-lint clean help
+.PHONY: all tests run start stop status check check-asan check-tsan fuzz bench lint tidy format \
+    install deps deps-run deps-test deps-bench deps-lint deps-fuzz clean help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -98,13 +104,16 @@ $(TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libsupport.a $(BUILD)/libworker.a $(
 $(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libsupport.a $(BUILD)/libanalytics.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS)
 
+$(FUZZERS): build/fuzz/%: build/fuzz/%.o build/fuzz/libsupport.a build/fuzz/libanalytics.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
 define folder_rule
 $(BUILD)/$(1)/%.o: $(1)/%.c Makefile VERSION $$(GEN)/redis_scripts_table.h
 	@mkdir -p $$(@D)
 	$$(CC) $$(ALL_CFLAGS) $$(INC_$(2)) -c -o $$@ $$<
 endef
 $(foreach d,$(LIB_DIRS) fcgi www,$(eval $(call folder_rule,$(d),$(d))))
-$(foreach d,unit integration support bench e2e,$(eval $(call folder_rule,tests/$(d),tests)))
+$(foreach d,unit integration support bench e2e fuzz,$(eval $(call folder_rule,tests/$(d),tests)))
 
 $(BUILD)/gen/redis_scripts_table.o: $(GEN)/redis_scripts_table.c
 	@mkdir -p $(@D)
@@ -160,6 +169,11 @@ check-asan: ## every test under the address and undefined behaviour sanitizers
 check-tsan: ## every test under the thread sanitizer
 	@$(MAKE) --no-print-directory check MODE=tsan
 
+FUZZ_SECONDS ?= 20
+fuzz: deps-fuzz ## arbitrary bytes for the decoders, FUZZ_SECONDS=20 for each (clang)
+	@$(MAKE) -s --no-print-directory -j$(JOBS) MODE=fuzz CC=clang $(FUZZERS)
+	@tests/fuzz/run $(FUZZ_SECONDS) $(FUZZERS)
+
 bench: deps-bench ## measure, beside a bare responder; prints ratios
 	@$(MAKE) -s --no-print-directory -j$(JOBS) tests
 	@tests/bench/run
@@ -173,6 +187,8 @@ deps-bench:
 	@conf/install-deps.sh run test bench
 deps-lint:
 	@conf/install-deps.sh run test lint
+deps-fuzz:
+	@conf/install-deps.sh run fuzz
 
 # --- Style --------------------------------------------------------------------------
 
@@ -192,7 +208,7 @@ $(BUILD)/tidy/$(1)/%.ok: $(1)/%.c .clang-tidy $(BUILD)/$(1)/%.o
 	@touch $$@
 endef
 $(foreach d,$(LIB_DIRS) fcgi www,$(eval $(call tidy_rule,$(d),$(d))))
-$(foreach d,unit integration support bench e2e,$(eval $(call tidy_rule,tests/$(d),tests)))
+$(foreach d,unit integration support bench e2e fuzz,$(eval $(call tidy_rule,tests/$(d),tests)))
 
 format: ## format all C files in place
 	clang-format -i $(C_FILES)
@@ -219,5 +235,5 @@ clean: ## remove what was built (data under var/ stay)
 	rm -rf build
 
 -include $(LIB_OBJECTS:.o=.d) $(FCGI_OBJECTS:.o=.d) $(SUPPORT_OBJECTS:.o=.d) \
-    $(TEST_SOURCES:%.c=$(BUILD)/%.d) $(TOOL_SOURCES:%.c=$(BUILD)/%.d) \
+    $(TEST_SOURCES:%.c=$(BUILD)/%.d) $(TOOL_SOURCES:%.c=$(BUILD)/%.d) $(FUZZ_SOURCES:%.c=$(BUILD)/%.d) \
     $(BUILD)/www/render_docs.d

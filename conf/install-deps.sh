@@ -1,10 +1,11 @@
 #!/bin/bash
 # install-deps.sh: install what is missing, with apt.
 #
-#   conf/install-deps.sh run [test] [bench] [lint]
+#   conf/install-deps.sh run [test] [bench] [lint] [fuzz]
 #
 # run: to build and run the service; test: for make check; bench: for make bench; lint:
-# for make lint. When all is there, nothing is done, and neither root nor network is needed.
+# for make lint; fuzz: for make fuzz. When all is there, nothing is done, and neither root
+# nor network is needed.
 #
 # Debian's packages of servers start them at once, and again at each boot: Redis on 6379,
 # lighttpd and nginx on port 80. Nobody asked for that: for the time of the installation
@@ -18,6 +19,7 @@ declare -A sets=(
     [test]="libcmocka-dev curl nginx-light spawn-fcgi procps"
     [bench]="wrk curl procps"
     [lint]="clang-format clang-tidy cppcheck shellcheck"
+    [fuzz]="clang libclang-rt-dev"
 )
 readonly servers="lighttpd redis-server nginx"
 readonly policy=/usr/sbin/policy-rc.d
