@@ -70,8 +70,14 @@ const struct config_row config_rows[] = {
     {"MAX_TYPES", CONFIG_INTEGER, AT(max_types), "10000", 1, 1e7, "", "most metric types"},
     {"MAX_BUCKETS", CONFIG_INTEGER, AT(max_buckets), "100000", 1, 1e8, "",
      "most hours that the samples of one type may spread over"},
+    {"RETENTION_DAYS", CONFIG_INTEGER, AT(retention_days), "0", 0, 36500, "days",
+     "how long single samples are kept; 0: for ever"},
+    {"AGGREGATE_RETENTION_DAYS", CONFIG_INTEGER, AT(aggregate_retention_days), "0", 0, 36500,
+     "days", "how long their aggregates are kept; 0: for ever"},
     {"API_TOKEN", CONFIG_TOKEN, AT(api_token), "", 0, 512, "",
      "bearer token that all but health checks and documentation ask for; empty: none"},
+    {"ADMIN_TOKEN", CONFIG_TOKEN, AT(admin_token), "", 0, 512, "",
+     "bearer token that administration asks for; empty: no administration"},
     {"TRUSTED_PROXIES", CONFIG_NETWORKS, AT(trusted_proxies), "", 0, 4096, "",
      "addresses and CIDR blocks, comma-separated, whose X-Forwarded-For the web server believes"},
 };
@@ -269,6 +275,20 @@ static void report(const struct config_row *row, const char *value, struct strbu
     strbuf_append_char(mistakes, '\n');
 }
 
+static void cross_check_retention(const struct config *c, struct strbuf *mistakes)
+{
+    if (c->aggregate_retention_days == 0 ||
+        (c->retention_days > 0 && c->aggregate_retention_days >= c->retention_days))
+        return;
+    strbuf_printf(mistakes,
+                  "AGGREGATE_RETENTION_DAYS=\"%lld\": ", (long long)c->aggregate_retention_days);
+    if (c->retention_days == 0)
+        strbuf_printf(mistakes, "must be 0 while RETENTION_DAYS is 0 (for ever)\n");
+    else
+        strbuf_printf(mistakes, "must be 0 (for ever) or at least RETENTION_DAYS, which is %lld\n",
+                      (long long)c->retention_days);
+}
+
 /* Settings that are right one by one and wrong together. */
 static void cross_check(const struct config *c, struct strbuf *mistakes)
 {
@@ -277,6 +297,11 @@ static void cross_check(const struct config *c, struct strbuf *mistakes)
                       "EXTERNAL_SERVICE_LATENCY_MIN_MS=\"%lld\": must not be above "
                       "EXTERNAL_SERVICE_LATENCY_MAX_MS, which is %lld\n",
                       (long long)c->external_latency_min_ms, (long long)c->external_latency_max_ms);
+    }
+    cross_check_retention(c, mistakes);
+    if (*c->admin_token != '\0' && strcmp(c->admin_token, c->api_token) == 0) {
+        strbuf_printf(mistakes, "ADMIN_TOKEN: must differ from API_TOKEN, or every client would "
+                                "be an administrator\n");
     }
     /* What one request may wait for, one after the other. */
     const struct {

@@ -51,7 +51,10 @@ struct config {
     int64_t body_limit_bytes;
     int64_t max_types;
     int64_t max_buckets;
+    int64_t retention_days;           /* 0: for ever */
+    int64_t aggregate_retention_days; /* 0: for ever */
     const char *api_token;
+    const char *admin_token;
     const char *trusted_proxies;
 };
 

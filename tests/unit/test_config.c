@@ -64,6 +64,9 @@ static void defaults_are_valid(void **state)
     assert_true(config.external_failure_rate == 0.1);
     assert_true(config.workers >= 1);
     assert_string_equal(config.api_token, "");
+    assert_string_equal(config.admin_token, "");
+    assert_int_equal(config.retention_days, 0);
+    assert_int_equal(config.aggregate_retention_days, 0);
 }
 
 static void an_empty_variable_counts_as_absent(void **state)
@@ -190,11 +193,13 @@ static void secrets_are_never_printed(void **state)
 {
     (void)state;
     (void)setenv("API_TOKEN", "hush hush", 1);
+    (void)setenv("ADMIN_TOKEN", "hush\thush", 1);
     (void)setenv("REDIS_PASSWORD", "hush\nhush", 1);
     (void)setenv("EXTERNAL_SERVICE_URL", "http//user:hush@host/", 1);
     assert_false(config_load(&config, &mistakes));
     const char *text = told();
     assert_non_null(strstr(text, "API_TOKEN"));
+    assert_non_null(strstr(text, "ADMIN_TOKEN"));
     assert_non_null(strstr(text, "REDIS_PASSWORD"));
     assert_non_null(strstr(text, "EXTERNAL_SERVICE_URL: must be http://"));
     assert_null(strstr(text, "hush"));
@@ -209,6 +214,47 @@ static void settings_that_contradict_each_other_are_refused(void **state)
     assert_refused("REDIS_WRITE_TIMEOUT_MS", "12500");
     assert_taken("REDIS_WRITE_TIMEOUT_MS", "12499");
     assert_refused("REDIS_TIMEOUT_MS", "27000");
+}
+
+static void samples_are_kept_for_a_hundred_years_or_for_ever(void **state)
+{
+    (void)state;
+    assert_taken("RETENTION_DAYS", "36500");
+    assert_int_equal(config.retention_days, 36500);
+    assert_refused("RETENTION_DAYS", "36501");
+    assert_refused("RETENTION_DAYS", "-1");
+    (void)setenv("RETENTION_DAYS", "36500", 1);
+    assert_taken("AGGREGATE_RETENTION_DAYS", "36500");
+    assert_refused("AGGREGATE_RETENTION_DAYS", "36501");
+}
+
+static void aggregates_are_not_kept_for_less_than_their_samples(void **state)
+{
+    (void)state;
+    assert_refused("AGGREGATE_RETENTION_DAYS", "36500");
+    assert_non_null(strstr(mistakes.bytes, "must be 0 while RETENTION_DAYS is 0 (for ever)\n"));
+    (void)setenv("RETENTION_DAYS", "30", 1);
+    assert_refused("AGGREGATE_RETENTION_DAYS", "1");
+    assert_refused("AGGREGATE_RETENTION_DAYS", "29");
+    assert_non_null(strstr(mistakes.bytes, "RETENTION_DAYS=\"29\""));
+    assert_non_null(strstr(mistakes.bytes, "at least RETENTION_DAYS, which is 30\n"));
+    assert_taken("AGGREGATE_RETENTION_DAYS", "30");
+    assert_taken("AGGREGATE_RETENTION_DAYS", "31");
+    assert_int_equal(config.aggregate_retention_days, 31);
+    assert_taken("AGGREGATE_RETENTION_DAYS", "0");
+}
+
+static void an_administrator_is_not_every_client(void **state)
+{
+    (void)state;
+    assert_taken("ADMIN_TOKEN", "hush");
+    assert_string_equal(config.admin_token, "hush");
+    (void)setenv("API_TOKEN", "hush", 1);
+    assert_refused("ADMIN_TOKEN", "hush");
+    assert_non_null(strstr(mistakes.bytes, "differ from API_TOKEN"));
+    assert_null(strstr(mistakes.bytes, "hush"));
+    assert_taken("ADMIN_TOKEN", "hushed");
+    assert_taken("ADMIN_TOKEN", "");
 }
 
 static const struct config_row *find_row(const char *name, size_t len)
@@ -270,6 +316,9 @@ int main(void)
         TEST(all_mistakes_are_told_at_once),
         TEST(secrets_are_never_printed),
         TEST(settings_that_contradict_each_other_are_refused),
+        TEST(samples_are_kept_for_a_hundred_years_or_for_ever),
+        TEST(aggregates_are_not_kept_for_less_than_their_samples),
+        TEST(an_administrator_is_not_every_client),
         TEST(env_example_and_the_table_say_the_same),
         TEST(help_lists_every_variable),
     };
