@@ -40,7 +40,7 @@ static void reset(struct adapter *adapter)
 /* The variables that we look at, each found in one pass. */
 struct variables {
     struct slice method, script_name, path_info, request_uri, query, remote_address;
-    struct slice content_length, authorization, if_none_match, request_id;
+    struct slice content_length, authorization, if_none_match, accept, confirm, request_id;
 };
 
 static void read_variables(char *const *envp, struct variables *v)
@@ -58,6 +58,8 @@ static void read_variables(char *const *envp, struct variables *v)
         {SLICE("CONTENT_LENGTH"), &v->content_length},
         {SLICE("HTTP_AUTHORIZATION"), &v->authorization},
         {SLICE("HTTP_IF_NONE_MATCH"), &v->if_none_match},
+        {SLICE("HTTP_ACCEPT"), &v->accept},
+        {SLICE("HTTP_X_CONFIRM_DELETE"), &v->confirm},
         {SLICE("HTTP_X_REQUEST_ID"), &v->request_id},
     };
     for (; *envp; envp++) {
@@ -138,6 +140,8 @@ void adapter_serve(struct adapter *adapter, struct FCGX_Request *fcgx)
         .request_id = is_sane_id(v.request_id) ? v.request_id : make_id(adapter, id),
         .authorization = v.authorization,
         .if_none_match = v.if_none_match,
+        .accept = v.accept,
+        .confirm = v.confirm,
         .content_length = v.content_length,
         .source = {fcgx->in, read_stdin},
         .arena = &adapter->arena,

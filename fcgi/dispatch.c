@@ -1,5 +1,7 @@
 #include "dispatch.h"
 
+#include <assert.h>
+
 #include "log.h"
 #include "number.h"
 #include "problem.h"
@@ -34,16 +36,10 @@ static enum err_code check_target(const struct request *req, struct error *err)
     return ERR_OK;
 }
 
-static void set_allow(struct response *res, const struct route *known)
+static void set_allow(struct response *res, const struct route_table *table, struct slice path)
 {
-    const char *separator = "Allow: ";
-    for (size_t i = 0; i < route_count; i++) {
-        if (strcmp(routes[i].path, known->path) != 0)
-            continue;
-        bool is_get = strcmp(routes[i].method, "GET") == 0;
-        strbuf_printf(&res->headers, "%s%s%s", separator, routes[i].method, is_get ? ", HEAD" : "");
-        separator = ", ";
-    }
+    strbuf_append_slice(&res->headers, SLICE("Allow: "));
+    route_list_methods(table, path, &res->headers);
     strbuf_append_slice(&res->headers, SLICE("\r\n"));
 }
 
@@ -68,12 +64,20 @@ static bool equals_secret(struct slice given, struct slice secret)
     return difference == 0;
 }
 
+static struct slice admin_token(const struct app *app)
+{
+    return slice_from_string(app->config->admin_token);
+}
+
 static enum err_code check_token(const struct app *app, const struct request *req,
                                  struct response *res, struct error *err)
 {
-    struct slice token = slice_from_string(app->config->api_token);
-    if (token.len == 0 || req->route->is_open)
+    enum route_scope scope = req->route->scope;
+    struct slice token =
+        scope == ROUTE_ADMIN ? admin_token(app) : slice_from_string(app->config->api_token);
+    if (scope == ROUTE_OPEN || (scope == ROUTE_API && token.len == 0))
         return ERR_OK;
+    assert(token.len > 0); /* or the route was not found */
     struct slice given = req->authorization;
     if (given.len > 7 && slice_equals_ignoring_case(slice_of(given.ptr, 7), SLICE("Bearer ")) &&
         equals_secret(slice_trim(slice_of(given.ptr + 7, given.len - 7)), token))
@@ -116,19 +120,19 @@ static enum err_code read_body(struct request *req, size_t limit, struct error *
     return ERR_OK;
 }
 
-static enum err_code answer(struct app *app, struct request *req, struct response *res,
-                            struct error *err)
+static enum err_code answer(const struct route_table *table, struct app *app, struct request *req,
+                            struct response *res, struct error *err)
 {
     if (req->arena->failed) /* already for the path */
         return error_set(err, ERR_NO_MEMORY, "Out of memory");
     if (check_target(req, err) != ERR_OK)
         return err->code;
     const struct route *route;
-    switch (route_find(req->method, req->path, &route)) {
+    switch (route_find(table, req->method, req->path, &route)) {
     case ROUTE_UNKNOWN_PATH:
         return error_set(err, ERR_NOT_FOUND, "Not Found");
     case ROUTE_WRONG_METHOD:
-        set_allow(res, route);
+        set_allow(res, table, req->path);
         return error_set(err, ERR_METHOD_NOT_ALLOWED, "Method Not Allowed");
     case ROUTE_TRAILING_SLASH:
         redirect(req, route, res);
@@ -164,9 +168,16 @@ static void log_failure(struct app *app, const struct request *req, const struct
 
 void dispatch(struct app *app, struct request *req, struct response *res)
 {
+    dispatch_among(routes, route_count, app, req, res);
+}
+
+void dispatch_among(const struct route *among, size_t count, struct app *app, struct request *req,
+                    struct response *res)
+{
+    const struct route_table table = {among, count, .has_admin = admin_token(app).len > 0};
     struct error err;
     error_init(&err);
-    enum err_code code = answer(app, req, res, &err);
+    enum err_code code = answer(&table, app, req, res, &err);
     if (code == ERR_OK &&
         (strbuf_failed(&res->body) || strbuf_failed(&res->headers) || req->arena->failed)) {
         strbuf_reset(&res->headers);

@@ -15,4 +15,8 @@
  */
 void dispatch(struct app *app, struct request *req, struct response *res);
 
+/* The same among other routes than those of routes.c. */
+void dispatch_among(const struct route *among, size_t count, struct app *app, struct request *req,
+                    struct response *res);
+
 #endif

@@ -10,61 +10,84 @@ static enum err_code web_server_file(struct app *app, const struct request *req,
 
 /* clang-format off */
 const struct route routes[] = {
-    /* method, path, handler, takes a body, open, rate policy, summary */
-    {"GET", "/", api_root, false, false, ROUTE_POLICY_NONE,
+    /* method, path, handler, takes a body, scope, rate policy, summary */
+    {"GET", "/", api_root, false, ROUTE_API, ROUTE_POLICY_NONE,
      "Name and version of the service"},
-    {"GET", "/health", api_health, false, true, ROUTE_POLICY_NONE,
+    {"GET", "/health", api_health, false, ROUTE_OPEN, ROUTE_POLICY_NONE,
      "Health of the service and whether Redis is connected"},
-    {"GET", "/livez", api_livez, false, true, ROUTE_POLICY_NONE,
+    {"GET", "/livez", api_livez, false, ROUTE_OPEN, ROUTE_POLICY_NONE,
      "Whether the process answers; never touches Redis"},
-    {"GET", "/readyz", api_readyz, false, true, ROUTE_POLICY_NONE,
+    {"GET", "/readyz", api_readyz, false, ROUTE_OPEN, ROUTE_POLICY_NONE,
      "Whether requests can be served, and what an acknowledged write survives"},
-    {"POST", "/api/metrics", api_metrics_post, true, false, ROUTE_POLICY_POST,
+    {"POST", "/api/metrics", api_metrics_post, true, ROUTE_API, ROUTE_POLICY_POST,
      "Store one sample"},
-    {"GET", "/api/metrics/summary", api_summary, false, false, ROUTE_POLICY_NONE,
+    {"GET", "/api/metrics/summary", api_summary, false, ROUTE_API, ROUTE_POLICY_NONE,
      "Count, average, extremes and latest value of one type"},
-    {"GET", "/api/metrics/list", api_metrics_list, false, false, ROUTE_POLICY_NONE,
+    {"GET", "/api/metrics/list", api_metrics_list, false, ROUTE_API, ROUTE_POLICY_NONE,
      "The newest samples, oldest first"},
-    {"GET", "/api/circuit-breaker/status", api_breaker_status, false, false, ROUTE_POLICY_NONE,
+    {"GET", "/api/circuit-breaker/status", api_breaker_status, false, ROUTE_API, ROUTE_POLICY_NONE,
      "State of the circuit breaker around the external service"},
-    {"GET", "/api/external", api_external, false, false, ROUTE_POLICY_NONE,
+    {"GET", "/api/external", api_external, false, ROUTE_API, ROUTE_POLICY_NONE,
      "Call the external service through the circuit breaker"},
-    {"GET", "/api/rate-limit", api_rate_limit, false, false, ROUTE_POLICY_POST,
+    {"GET", "/api/rate-limit", api_rate_limit, false, ROUTE_API, ROUTE_POLICY_POST,
      "How the caller stands with the rate limit of POST; spends nothing"},
-    {"GET", "/docs", web_server_file, false, true, ROUTE_POLICY_NONE, "This description as a page"},
-    {"GET", "/redoc", web_server_file, false, true, ROUTE_POLICY_NONE, "The same page"},
-    {"GET", "/openapi.json", web_server_file, false, true, ROUTE_POLICY_NONE, "This description"},
+    {"GET", "/docs", web_server_file, false, ROUTE_OPEN, ROUTE_POLICY_NONE,
+     "This description as a page"},
+    {"GET", "/redoc", web_server_file, false, ROUTE_OPEN, ROUTE_POLICY_NONE, "The same page"},
+    {"GET", "/openapi.json", web_server_file, false, ROUTE_OPEN, ROUTE_POLICY_NONE,
+     "This description"},
 };
 /* clang-format on */
 
 const size_t route_count = sizeof routes / sizeof *routes;
 
-static const struct route *first_of_path(struct slice path)
+static bool is_there(const struct route_table *table, const struct route *route)
 {
-    for (size_t i = 0; i < route_count; i++) {
-        if (slice_equals(path, slice_from_string(routes[i].path)))
-            return &routes[i];
+    return table->has_admin || route->scope != ROUTE_ADMIN;
+}
+
+/* From row `*i` on, which moves behind it. */
+static const struct route *next_of_path(const struct route_table *table, struct slice path,
+                                        size_t *i)
+{
+    while (*i < table->count) {
+        const struct route *route = &table->routes[(*i)++];
+        if (is_there(table, route) && slice_equals(path, slice_from_string(route->path)))
+            return route;
     }
     return NULL;
 }
 
-enum route_match route_find(struct slice method, struct slice path, const struct route **route)
+enum route_match route_find(const struct route_table *table, struct slice method, struct slice path,
+                            const struct route **route)
 {
-    *route = first_of_path(path);
+    size_t i = 0;
+    *route = next_of_path(table, path, &i);
     if (!*route) {
         if (path.len < 2 || path.ptr[path.len - 1] != '/')
             return ROUTE_UNKNOWN_PATH;
-        *route = first_of_path(slice_of(path.ptr, path.len - 1));
+        i = 0;
+        *route = next_of_path(table, slice_of(path.ptr, path.len - 1), &i);
         return *route ? ROUTE_TRAILING_SLASH : ROUTE_UNKNOWN_PATH;
     }
     if (slice_equals(method, SLICE("HEAD")))
         method = SLICE("GET");
-    for (size_t i = 0; i < route_count; i++) {
-        if (slice_equals(path, slice_from_string(routes[i].path)) &&
-            slice_equals(method, slice_from_string(routes[i].method))) {
-            *route = &routes[i];
+    for (const struct route *one = *route; one; one = next_of_path(table, path, &i)) {
+        if (slice_equals(method, slice_from_string(one->method))) {
+            *route = one;
             return ROUTE_FOUND;
         }
     }
     return ROUTE_WRONG_METHOD;
+}
+
+void route_list_methods(const struct route_table *table, struct slice path, struct strbuf *out)
+{
+    const char *separator = "";
+    const struct route *route;
+    for (size_t i = 0; (route = next_of_path(table, path, &i));) {
+        bool is_get = strcmp(route->method, "GET") == 0;
+        strbuf_printf(out, "%s%s%s", separator, route->method, is_get ? ", HEAD" : "");
+        separator = ", ";
+    }
 }

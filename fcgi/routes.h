@@ -18,12 +18,18 @@
 typedef enum err_code route_handler(struct app *app, const struct request *req,
                                     struct response *res, struct error *err);
 
+enum route_scope {
+    ROUTE_OPEN, /* asks for no token, whatever the configuration */
+    ROUTE_API,  /* for API_TOKEN, where there is one */
+    ROUTE_ADMIN /* for ADMIN_TOKEN; where there is none, neither is the route */
+};
+
 struct route {
     const char *method; /* a GET answers HEAD too */
     const char *path;
     route_handler *handler;
     bool takes_body; /* up to BODY_LIMIT_BYTES */
-    bool is_open;    /* asks for no token, whatever API_TOKEN is */
+    enum route_scope scope;
     enum route_policy policy;
     const char *summary;
 };
@@ -33,11 +39,23 @@ extern const size_t route_count;
 
 enum route_match { ROUTE_FOUND, ROUTE_UNKNOWN_PATH, ROUTE_WRONG_METHOD, ROUTE_TRAILING_SLASH };
 
+/* Some routes, and whether there is an ADMIN_TOKEN: else those of ROUTE_ADMIN are as if
+ * they were not among them. */
+struct route_table {
+    const struct route *routes;
+    size_t count;
+    bool has_admin;
+};
+
 /*
  * Find the route of `method` and `path`. `*route` is that of FOUND; of the others, where
  * the path is known, the first one of that path.
  */
-enum route_match route_find(struct slice method, struct slice path, const struct route **route);
+enum route_match route_find(const struct route_table *table, struct slice method, struct slice path,
+                            const struct route **route);
+
+/* Append the methods of `path`, as the header Allow has them: "GET, HEAD, DELETE". */
+void route_list_methods(const struct route_table *table, struct slice path, struct strbuf *out);
 
 /* The handlers, one file (api_*.c) for each resource. */
 route_handler api_root, api_health, api_livez, api_readyz;

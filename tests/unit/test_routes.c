@@ -25,7 +25,7 @@ static int fresh(void **state)
 {
     (void)state;
     log_init(LOG_LEVEL_COUNT, LOG_FORMAT_TEXT);
-    config = (struct config){.api_token = "", .body_limit_bytes = BODY_LIMIT};
+    config = (struct config){.api_token = "", .admin_token = "", .body_limit_bytes = BODY_LIMIT};
     app = (struct app){.config = &config};
     arena_init(&arena, 1 << 20);
     response_init(&res);
@@ -80,6 +80,7 @@ static bool has_header(const char *line)
 static void the_table_is_complete_and_has_no_doubles(void **state)
 {
     (void)state;
+    const struct route_table table = {routes, route_count, .has_admin = true};
     for (size_t i = 0; i < route_count; i++) {
         assert_non_null(routes[i].handler);
         assert_true(strlen(routes[i].summary) > 0);
@@ -88,7 +89,7 @@ static void the_table_is_complete_and_has_no_doubles(void **state)
                          strcmp(routes[i].method, routes[j].method) == 0);
         }
         const struct route *route;
-        assert_int_equal(route_find(slice_from_string(routes[i].method),
+        assert_int_equal(route_find(&table, slice_from_string(routes[i].method),
                                     slice_from_string(routes[i].path), &route),
                          ROUTE_FOUND);
         assert_ptr_equal(route, &routes[i]);
@@ -229,8 +230,97 @@ static void every_endpoint_but_health_and_documentation_asks_for_the_token(void 
         bool is_open = false;
         for (size_t j = 0; j < sizeof open / sizeof *open; j++)
             is_open = is_open || strcmp(routes[i].path, open[j]) == 0;
-        assert_int_equal(routes[i].is_open, is_open);
+        assert_int_equal(routes[i].scope == ROUTE_OPEN, is_open);
     }
+}
+
+static enum err_code answer_nothing(struct app *unused, const struct request *req,
+                                    struct response *answered, struct error *err)
+{
+    (void)unused, (void)req, (void)answered, (void)err;
+    return ERR_OK;
+}
+
+static const struct route administered[] = {
+    {"DELETE", "/mixed", answer_nothing, false, ROUTE_ADMIN, ROUTE_POLICY_NONE, ""},
+    {"GET", "/mixed", answer_nothing, false, ROUTE_API, ROUTE_POLICY_NONE, ""},
+    {"POST", "/mixed", answer_nothing, true, ROUTE_ADMIN, ROUTE_POLICY_NONE, ""},
+    {"GET", "/admin", answer_nothing, false, ROUTE_ADMIN, ROUTE_POLICY_NONE, ""},
+};
+
+static int administer(const char *method, const char *path, const char *authorization)
+{
+    struct request req = make_request(method, path, "");
+    req.authorization = slice_from_string(authorization);
+    response_reset(&res);
+    arena_reset(&arena);
+    body_was_read = false;
+    dispatch_among(administered, sizeof administered / sizeof *administered, &app, &req, &res);
+    return res.status;
+}
+
+static void assert_there_is_no_administration(const char *authorization)
+{
+    assert_int_equal(administer("GET", "/admin", authorization), 404);
+    assert_int_equal(administer("POST", "/admin", authorization), 404);
+    assert_int_equal(administer("GET", "/admin/", authorization), 404);
+    assert_int_equal(administer("DELETE", "/mixed", authorization), 405);
+    assert_true(has_header("Allow: GET, HEAD\r\n"));
+    assert_int_equal(administer("POST", "/mixed", authorization), 405);
+    assert_true(has_header("Allow: GET, HEAD\r\n"));
+    assert_int_equal(administer("DELETE", "/mixed/", authorization), 307);
+    assert_false(body_was_read);
+}
+
+static void without_its_token_there_is_no_administration(void **state)
+{
+    (void)state;
+    static const char *const guesses[] = {"", "Bearer ", "Bearer  ", "Bearer x", "Bearer secret"};
+    for (size_t i = 0; i < sizeof guesses / sizeof *guesses; i++) {
+        config.api_token = "";
+        assert_there_is_no_administration(guesses[i]);
+        assert_int_equal(administer("GET", "/mixed", guesses[i]), 200);
+        config.api_token = "secret";
+        assert_there_is_no_administration(guesses[i]);
+    }
+    assert_int_equal(administer("GET", "/mixed", "Bearer secret"), 200);
+}
+
+static void administration_asks_for_its_own_token(void **state)
+{
+    (void)state;
+    config.admin_token = "root";
+    static const char *const api_tokens[] = {"", "secret"};
+    static const char *const wrong[] = {
+        "", "Bearer ", "Bearer secret", "Bearer roo", "Bearer roots", "Basic root", "root"};
+    for (size_t i = 0; i < 2; i++) {
+        config.api_token = api_tokens[i];
+        for (size_t j = 0; j < sizeof wrong / sizeof *wrong; j++) {
+            assert_int_equal(administer("DELETE", "/mixed", wrong[j]), 401);
+            assert_true(has_header("WWW-Authenticate: Bearer\r\n"));
+            assert_int_equal(administer("GET", "/admin", wrong[j]), 401);
+            assert_int_equal(administer("POST", "/mixed", wrong[j]), 401);
+            assert_false(body_was_read);
+        }
+        assert_int_equal(administer("DELETE", "/mixed", "Bearer root"), 200);
+        assert_int_equal(administer("GET", "/admin", "Bearer root"), 200);
+        assert_int_equal(administer("HEAD", "/admin", "Bearer root"), 200);
+        assert_int_equal(administer("POST", "/mixed", "Bearer root"), 200);
+        assert_true(body_was_read);
+    }
+    assert_int_equal(administer("GET", "/mixed", "Bearer root"), 401);
+    assert_int_equal(administer("GET", "/mixed", "Bearer secret"), 200);
+}
+
+static void with_its_token_administration_is_among_the_methods(void **state)
+{
+    (void)state;
+    config.admin_token = "root";
+    assert_int_equal(administer("PUT", "/mixed", ""), 405);
+    assert_true(has_header("Allow: DELETE, GET, HEAD, POST\r\n"));
+    assert_int_equal(administer("DELETE", "/admin", ""), 405);
+    assert_true(has_header("Allow: GET, HEAD\r\n"));
+    assert_int_equal(administer("GET", "/admin/", ""), 307);
 }
 
 static void running_out_of_memory_is_503(void **state)
@@ -275,6 +365,9 @@ int main(void)
         TEST(the_length_of_a_body_is_a_claim),
         TEST(a_token_is_asked_for_when_there_is_one),
         TEST(every_endpoint_but_health_and_documentation_asks_for_the_token),
+        TEST(without_its_token_there_is_no_administration),
+        TEST(administration_asks_for_its_own_token),
+        TEST(with_its_token_administration_is_among_the_methods),
         TEST(running_out_of_memory_is_503),
         TEST(header_values_cannot_break_a_line),
         TEST(one_event_a_second_passes_the_gate),
