@@ -28,6 +28,15 @@ bool slice_equals_ignoring_case(struct slice a, struct slice b)
     return true;
 }
 
+struct slice slice_cut(struct slice *rest, char separator)
+{
+    const char *end = rest->len ? memchr(rest->ptr, separator, rest->len) : NULL;
+    struct slice head = end ? slice_of(rest->ptr, (size_t)(end - rest->ptr)) : *rest;
+    size_t taken = end ? head.len + 1 : head.len;
+    *rest = slice_of(rest->ptr + taken, rest->len - taken);
+    return head;
+}
+
 struct slice slice_trim(struct slice s)
 {
     while (s.len > 0 && is_blank(s.ptr[0])) {

@@ -44,6 +44,9 @@ int slice_compare(struct slice a, struct slice b);
 /* ASCII only, whatever the locale. */
 bool slice_equals_ignoring_case(struct slice a, struct slice b);
 
+/* What stands before the first `separator` of `*rest`, or all of it; `*rest` moves behind. */
+struct slice slice_cut(struct slice *rest, char separator);
+
 /* Without blanks (space, tab, CR, LF) at either end. */
 struct slice slice_trim(struct slice s);
 

@@ -21,7 +21,7 @@ void strbuf_release(struct strbuf *buf)
 void strbuf_reset(struct strbuf *buf)
 {
     buf->len = 0;
-    buf->failed = false;
+    buf->failed = buf->is_full = false;
 }
 
 void strbuf_reset_keeping(struct strbuf *buf, size_t kept_bytes_max)
@@ -57,7 +57,8 @@ char *strbuf_reserve(struct strbuf *buf, size_t len)
     if (buf->failed)
         return NULL;
     bool fits = buf->bytes && len <= buf->capacity - buf->len;
-    if (len > buf->max - buf->len || (!fits && !grow(buf, buf->len + len))) {
+    buf->is_full = len > buf->max - buf->len;
+    if (buf->is_full || (!fits && !grow(buf, buf->len + len))) {
         buf->failed = true;
         return NULL;
     }

@@ -20,6 +20,7 @@ struct strbuf {
     size_t capacity;
     size_t max;
     bool failed;
+    bool is_full; /* it failed at its maximum, not for want of memory */
 };
 
 /* `bytes_max` >= 1. Allocates nothing. */

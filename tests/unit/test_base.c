@@ -227,6 +227,22 @@ static void slices_compare_and_trim(void **state)
     assert_int_equal(slice_trim(slice_of(NULL, 0)).len, 0);
 }
 
+static void a_slice_is_cut_at_separators(void **state)
+{
+    (void)state;
+    struct slice rest = SLICE("a,,bc");
+    assert_true(slice_equals(slice_cut(&rest, ','), SLICE("a")));
+    assert_true(slice_equals(slice_cut(&rest, ','), SLICE("")));
+    assert_true(slice_equals(slice_cut(&rest, ','), SLICE("bc")));
+    assert_int_equal(rest.len, 0);
+    assert_int_equal(slice_cut(&rest, ',').len, 0);
+    rest = SLICE("a,");
+    assert_true(slice_equals(slice_cut(&rest, ','), SLICE("a")));
+    assert_int_equal(rest.len, 0);
+    rest = slice_of(NULL, 0);
+    assert_int_equal(slice_cut(&rest, ',').len, 0);
+}
+
 static void field_errors_are_bounded(void **state)
 {
     (void)state;
@@ -267,6 +283,7 @@ int main(void)
         cmocka_unit_test(texts_of_errors_are_cut_to_their_room),
         cmocka_unit_test(every_code_has_a_name),
         cmocka_unit_test(slices_compare_and_trim),
+        cmocka_unit_test(a_slice_is_cut_at_separators),
         cmocka_unit_test(field_errors_are_bounded),
         cmocka_unit_test(hashes_differ_by_length_and_content),
     };
