@@ -101,7 +101,7 @@ $(BUILD)/libsupport.a: $(SUPPORT_OBJECTS)
 $(TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libsupport.a $(BUILD)/libworker.a $(BUILD)/libanalytics.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lfcgi $(LIBS)
 
-$(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libsupport.a $(BUILD)/libanalytics.a
+$(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libsupport.a $(BUILD)/libworker.a $(BUILD)/libanalytics.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS)
 
 $(FUZZERS): build/fuzz/%: build/fuzz/%.o build/fuzz/libsupport.a build/fuzz/libanalytics.a

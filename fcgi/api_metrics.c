@@ -1,13 +1,9 @@
-/* Samples in and out: POST /api/metrics, GET /api/metrics/list. */
-#include <stdio.h>
-
-#include "hash.h"
+/* POST /api/metrics. */
 #include "iso8601.h"
 #include "json_read.h"
 #include "json_write.h"
 #include "metric_store.h"
 #include "number.h"
-#include "query.h"
 #include "rate_headers.h"
 #include "routes.h"
 
@@ -113,65 +109,4 @@ enum err_code api_metrics_post(struct app *app, const struct request *req, struc
         code = add_sample(app, req, &sample, res, err);
     json_document_free(document);
     return code;
-}
-
-enum { LIST_LIMIT_DEFAULT = 100, LIST_LIMIT_MAX = 1000 };
-
-static enum err_code read_list_query(const struct request *req, struct slice *type, int64_t *limit,
-                                     struct error *err)
-{
-    struct slice text;
-    *limit = LIST_LIMIT_DEFAULT;
-    if (query_get(req->query, "limit", req->arena, &text, err) == ERR_OK && text.ptr &&
-        !number_parse_int64(text, 1, LIST_LIMIT_MAX, limit))
-        (void)error_add_field(err, "query", "limit", "must be an integer from 1 to %d",
-                              LIST_LIMIT_MAX);
-    if (query_get(req->query, "type", req->arena, type, err) == ERR_OK && type->len > 0) {
-        const char *wrong = sample_check_type(*type);
-        if (wrong)
-            (void)error_add_field(err, "query", "type", "%s", wrong);
-    }
-    return err->code;
-}
-
-/* Timestamp and rank name a sample among those of its type; then the type, in short. */
-static void write_listed(struct json_writer *w, const struct listed_sample *sample)
-{
-    char id[64];
-    (void)snprintf(id, sizeof id, "%lld-%u-%016llx", (long long)sample->record.at.us, sample->rank,
-                   (unsigned long long)hash_stable(sample->type));
-    json_write_object(w);
-    json_write_name(w, "id");
-    json_write_string(w, id);
-    json_write_name(w, "timestamp");
-    json_write_instant(w, sample->record.at);
-    json_write_name(w, "value");
-    json_write_number(w, sample->record.value);
-    json_write_name(w, "type");
-    json_write_text(w, sample->type);
-    json_write_end(w);
-}
-
-enum err_code api_metrics_list(struct app *app, const struct request *req, struct response *res,
-                               struct error *err)
-{
-    struct slice type;
-    int64_t limit;
-    if (read_list_query(req, &type, &limit, err) != ERR_OK)
-        return err->code;
-    struct listed_sample *samples = arena_alloc(req->arena, (size_t)limit * sizeof *samples);
-    if (!samples)
-        return error_set(err, ERR_NO_MEMORY, "Out of memory");
-    size_t count = 0;
-    enum err_code code = metric_store_list(app->store, type, (size_t)limit, app_read_deadline(),
-                                           req->arena, samples, &count, err);
-    if (code != ERR_OK)
-        return code;
-    struct json_writer w;
-    json_write_begin(&w, &res->body);
-    json_write_array(&w);
-    for (size_t i = 0; i < count; i++)
-        write_listed(&w, &samples[i]);
-    json_write_end(&w);
-    return ERR_OK;
 }

@@ -1,19 +1,17 @@
 /*
- * GET /api/metrics/summary: near cache, then one flight per type and period, then the
- * cache in Redis. Says which it was: Cache-Status (RFC 9211), X-Cache, Age, ETag.
+ * GET /api/metrics/summary: near cache, then one flight per question, then the cache in
+ * Redis, which computes. Says which it was: Cache-Status (RFC 9211), X-Cache, Age, ETag.
  */
 #include <stdio.h>
 
 #include "external_service.h"
 #include "hash.h"
-#include "json_write.h"
 #include "near_cache.h"
-#include "number.h"
-#include "query.h"
 #include "redis_keys.h"
 #include "routes.h"
 #include "single_flight.h"
-#include "summary_cache.h"
+#include "summary_json.h"
+#include "summary_question.h"
 
 enum { FETCH_AGAIN_US = 1000000 };
 
@@ -26,77 +24,102 @@ struct entry_head {
 
 enum freshness { FRESHNESS_HIT, FRESHNESS_MISS, FRESHNESS_STALE };
 
-struct question {
+struct inquiry {
     struct app *app;
-    struct slice type;
-    enum period period;
-    struct slice tag;  /* of the type, in the near cache */
-    struct slice name; /* of the answer, in the near cache */
+    const struct request *req;
+    struct summary_question question;
 };
 
-static enum err_code read_question(struct app *app, const struct request *req, struct question *q,
-                                   struct error *err)
-{
-    struct slice period;
-    q->app = app;
-    q->period = PERIOD_ALL;
-    if (query_get(req->query, "type", req->arena, &q->type, err) == ERR_OK) {
-        const char *wrong = q->type.ptr ? sample_check_type(q->type) : "Field required";
-        if (wrong)
-            (void)error_add_field(err, "query", "type", "%s", wrong);
-    }
-    if (query_get(req->query, "period", req->arena, &period, err) != ERR_OK || err->code != ERR_OK)
-        return err->code;
-    if (period.ptr && !period_parse(period, &q->period))
-        return error_set(err, ERR_BAD_REQUEST, "Invalid period. Use 'all', 'daily' or 'hourly'");
+/* What the store says. */
+struct findings {
+    struct summary_answer answer;
+    struct aggregate previous;
+    struct metric_report previous_report;
+    struct wall_time previous_from, previous_to;
+    struct strbuf external;
+};
 
-    static const char *const names[PERIOD_COUNT] = {[PERIOD_ALL] = "summary:all",
-                                                    [PERIOD_DAILY] = "summary:daily",
-                                                    [PERIOD_HOURLY] = "summary:hourly"};
-    q->name = slice_from_string(names[q->period]);
-    char *tag = arena_alloc(req->arena, REDIS_TAG_BYTES);
-    if (!tag)
-        return error_set(err, ERR_NO_MEMORY, "Out of memory");
-    q->tag = redis_key_tag_of_type(q->type, tag);
-    return ERR_OK;
+static void findings_init(struct findings *f)
+{
+    aggregate_init(&f->answer.aggregate, true);
+    aggregate_init(&f->previous, true);
+    strbuf_init(&f->external, EXTERNAL_DATA_BYTES_MAX);
 }
 
-static void write_body(const struct question *q, const struct summary *s, struct slice external,
+static void findings_release(struct findings *f)
+{
+    aggregate_release(&f->answer.aggregate);
+    aggregate_release(&f->previous);
+    strbuf_release(&f->external);
+}
+
+/* The stretch before a period is known when the period is. */
+static void place_previous(const struct summary_question *q, struct findings *f)
+{
+    if (q->window.is_given) {
+        f->previous_from = q->previous_from;
+        f->previous_to = q->window.from;
+        return;
+    }
+    const struct summary_answer *answer = &f->answer;
+    int64_t span_us = period_span_us(q->period);
+    int64_t end_us = answer->valid_us > 0 ? answer->now_us : answer->now_us - answer->age_us;
+    f->previous_to.us = end_us - span_us;
+    f->previous_from.us = f->previous_to.us - span_us;
+}
+
+static enum err_code find_previous(struct app *app, const struct summary_question *q,
+                                   struct mono_time deadline, struct findings *f, struct error *err)
+{
+    place_previous(q, f);
+    const struct metric_question question = {
+        .type = q->type, .from = f->previous_from, .to = f->previous_to};
+    return metric_store_series(app->store, &question, deadline, &f->previous, 1,
+                               &f->previous_report, err);
+}
+
+static enum err_code find_all(struct app *app, const struct summary_question *q, struct findings *f,
+                              struct error *err)
+{
+    enum err_code code;
+    struct mono_time deadline = app_read_deadline();
+    if (q->window.is_given)
+        code = summary_cache_get_window(app->summaries, q->type, q->window.from, q->window.to,
+                                        deadline, &f->answer, &f->external, err);
+    else
+        code = summary_cache_get(app->summaries, q->type, q->period,
+                                 app->config->cache_fresh_ms * 1000, deadline, &f->answer,
+                                 &f->external, err);
+    if (code == ERR_OK && q->is_compared)
+        code = find_previous(app, q, deadline, f, err);
+    return code;
+}
+
+static void write_body(const struct summary_question *q, const struct findings *f,
                        struct strbuf *out)
 {
-    struct json_writer w;
-    json_write_begin(&w, out);
-    json_write_object(&w);
-    json_write_name(&w, "type");
-    json_write_text(&w, q->type);
-    json_write_name(&w, "period");
-    json_write_text(&w, period_name(q->period));
-    json_write_name(&w, "count");
-    json_write_integer(&w, (int64_t)s->count);
-    json_write_name(&w, "average_value");
-    json_write_number(&w, s->average);
-    json_write_name(&w, "min_value");
-    json_write_number(&w, s->min);
-    json_write_name(&w, "max_value");
-    json_write_number(&w, s->max);
-    json_write_name(&w, "latest_value");
-    json_write_number(&w, s->latest);
-    json_write_name(&w, "external");
-    if (external.len > 0)
-        json_write_raw(&w, external);
-    else
-        json_write_null(&w);
-    json_write_end(&w);
+    const struct summary_part previous = {f->previous_from, f->previous_to, &f->previous,
+                                          &f->previous_report};
+    const struct summary_view view = {
+        .type = q->type,
+        .period = q->window.is_given ? SLICE("") : period_name(q->period),
+        .percentiles = q->percentiles,
+        .current = {q->window.from, q->window.to, &f->answer.aggregate, &f->answer.report},
+        .previous = q->is_compared ? &previous : NULL,
+        .external = strbuf_slice(&f->external),
+    };
+    summary_json_write(&view, out);
 }
 
 /* Append head and body to `out`. */
-static void write_entry(const struct question *q, const struct summary_answer *answer,
-                        struct slice external, struct mono_time asked_at, struct strbuf *out)
+static void write_entry(const struct summary_question *q, const struct findings *f,
+                        struct mono_time asked_at, struct strbuf *out)
 {
-    struct entry_head head = {.made_us = asked_at.us - answer->age_us, .is_hit = answer->is_hit};
+    struct entry_head head = {.made_us = asked_at.us - f->answer.age_us,
+                              .is_hit = f->answer.is_hit && !q->is_compared};
     size_t at = out->len;
     strbuf_append(out, &head, sizeof head);
-    write_body(q, &answer->summary, external, out);
+    write_body(q, f, out);
     if (strbuf_failed(out))
         return;
     struct slice body = slice_of(out->bytes + at + sizeof head, out->len - at - sizeof head);
@@ -109,58 +132,77 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/*
- * Until when an answer made by a question of `asked_at` stays as it is by itself. One that
- * lacks its external data is soon asked for again: fetching them may have failed, and
- * nothing would tell.
- */
-static struct mono_time end_of(const struct app *app, const struct summary_answer *answer,
-                               bool has_external, struct mono_time asked_at)
+static bool is_whole(const struct metric_report *report)
 {
+    return !report->is_widened && report->damage_count == 0;
+}
+
+/*
+ * Until when what was found by a question of `asked_at` stays as it is by itself. An answer
+ * that lacks its external data is soon asked for again: fetching them may have failed, and
+ * nothing would tell. Nothing would tell either when what is missing can be read again.
+ */
+static struct mono_time end_of(const struct app *app, const struct summary_question *q,
+                               const struct findings *f, struct mono_time asked_at)
+{
+    const struct summary_answer *answer = &f->answer;
+    if (q->is_moving || !is_whole(&answer->report) ||
+        (q->is_compared && !is_whole(&f->previous_report)))
+        return asked_at;
     int64_t us = least(answer->valid_us, app->config->cache_ttl_seconds * 1000000);
-    if (has_external)
+    if (f->external.len > 0)
         us = least(us, answer->external_ttl_us);
-    else if (answer->summary.count > 0)
+    else if (answer->aggregate.moments.count > 0)
         us = least(us, FETCH_AGAIN_US);
     return mono_after_us(asked_at, us);
 }
 
-/* A flight: ask Redis, keep the answer near. What another thread has fetched since we
- * looked is as good. */
-static enum err_code fetch(void *context, struct strbuf *result, struct error *err)
+/* Ask Redis, keep the answer near. */
+static enum err_code fetch(struct inquiry *inquiry, const struct near_ticket *ticket,
+                           struct mono_time asked_at, struct strbuf *result, struct error *err)
 {
-    const struct question *q = context;
-    struct app *app = q->app;
-    struct near_ticket ticket;
-    struct mono_time asked_at = clock_mono_now();
-    if (near_cache_get(app->near_cache, q->tag, q->name, asked_at, result, &ticket))
-        return ERR_OK;
-
-    struct strbuf external;
-    strbuf_init(&external, EXTERNAL_DATA_BYTES_MAX);
-    struct summary_answer answer;
-    enum err_code code =
-        summary_cache_get(app->summaries, q->type, q->period, app->config->cache_fresh_ms * 1000,
-                          app_read_deadline(), &answer, &external, err);
+    struct app *app = inquiry->app;
+    struct summary_question *q = &inquiry->question;
+    struct findings f;
+    findings_init(&f);
+    enum err_code code = find_all(app, q, &f, err);
     if (code == ERR_OK) {
         /* A type without samples asks nothing of others, or anybody could fill Redis. */
-        bool has_external = external.len > 0;
-        if (!has_external && answer.summary.count > 0)
+        if (f.external.len == 0 && f.answer.aggregate.moments.count > 0)
             external_service_refresh(app->external, q->type);
-        write_entry(q, &answer, strbuf_slice(&external), asked_at, result);
+        write_entry(q, &f, asked_at, result);
         if (!strbuf_failed(result)) /* else it holds a part */
-            near_cache_put(app->near_cache, &ticket, q->tag, q->name, strbuf_slice(result),
-                           (struct mono_time){asked_at.us - answer.age_us},
-                           end_of(app, &answer, has_external, asked_at));
+            near_cache_put(app->near_cache, ticket, q->tag, q->name, strbuf_slice(result),
+                           (struct mono_time){asked_at.us - f.answer.age_us},
+                           end_of(app, q, &f, asked_at));
     }
-    strbuf_release(&external);
+    findings_release(&f);
     return code;
 }
 
-static bool find_not_older_than(const struct question *q, int64_t age_max_us, struct strbuf *out)
+/*
+ * A flight. What another thread has fetched since we looked is as good. The present of a
+ * window that moves with it is that of the flight: whoever shares it asked before.
+ */
+static enum err_code fly(void *context, struct strbuf *result, struct error *err)
+{
+    struct inquiry *inquiry = context;
+    struct summary_question *q = &inquiry->question;
+    struct near_ticket ticket;
+    struct mono_time asked_at = clock_mono_now();
+    if (near_cache_get(inquiry->app->near_cache, q->tag, q->name, asked_at, result, &ticket))
+        return ERR_OK;
+    if (q->is_moving && summary_question_move(inquiry->req, clock_wall_now(), q, err) != ERR_OK)
+        return err->code;
+    return fetch(inquiry, &ticket, asked_at, result, err);
+}
+
+static bool find_not_older_than(const struct inquiry *inquiry, int64_t age_max_us,
+                                struct strbuf *out)
 {
     int64_t age_us;
-    if (!near_cache_get_stale(q->app->near_cache, q->tag, q->name, clock_mono_now(), out, &age_us))
+    if (!near_cache_get_stale(inquiry->app->near_cache, inquiry->question.tag,
+                              inquiry->question.name, clock_mono_now(), out, &age_us))
         return false;
     if (age_us <= age_max_us)
         return true;
@@ -168,37 +210,47 @@ static bool find_not_older_than(const struct question *q, int64_t age_max_us, st
     return false;
 }
 
-/* An entry of head and body into `out`, by the cheapest way that is right. */
-static enum err_code find_entry(struct question *q, struct strbuf *out, enum freshness *freshness,
-                                struct error *err)
+/* One at a time for each question. */
+static enum err_code share_flight(struct inquiry *inquiry, struct strbuf *out, struct error *err)
 {
-    struct app *app = q->app;
+    struct strbuf key;
+    bool is_shared;
+    strbuf_init(&key, REDIS_TAG_BYTES + SUMMARY_NAME_BYTES_MAX);
+    strbuf_append_slice(&key, inquiry->question.name);
+    strbuf_append_slice(&key, inquiry->question.tag);
+    enum err_code code = strbuf_failed(&key)
+                             ? error_set(err, ERR_NO_MEMORY, "Out of memory")
+                             : single_flight_do(inquiry->app->flights, strbuf_slice(&key), fly,
+                                                inquiry, out, &is_shared, err);
+    strbuf_release(&key);
+    if (code == ERR_OK && out->len < sizeof(struct entry_head))
+        code = error_set(err, ERR_NO_MEMORY, "Out of memory");
+    return code;
+}
+
+/* An entry of head and body into `out`, by the cheapest way that is right. */
+static enum err_code find_entry(struct inquiry *inquiry, struct strbuf *out,
+                                enum freshness *freshness, struct error *err)
+{
+    struct app *app = inquiry->app;
+    const struct summary_question *q = &inquiry->question;
     struct near_ticket ticket;
     int64_t fresh_us = app->config->cache_fresh_ms * 1000;
     *freshness = FRESHNESS_HIT;
     if (near_cache_get(app->near_cache, q->tag, q->name, clock_mono_now(), out, &ticket) ||
-        (fresh_us > 0 && find_not_older_than(q, fresh_us, out)))
+        (fresh_us > 0 && find_not_older_than(inquiry, fresh_us, out)))
         return ERR_OK;
 
-    struct strbuf key;
-    strbuf_init(&key, REDIS_TAG_BYTES + 32);
-    strbuf_append_slice(&key, q->name);
-    strbuf_append_slice(&key, q->tag);
-    bool is_shared;
-    enum err_code code =
-        single_flight_do(app->flights, strbuf_slice(&key), fetch, q, out, &is_shared, err);
-    strbuf_release(&key);
+    enum err_code code = share_flight(inquiry, out, err);
     if (code == ERR_OK) {
         struct entry_head head;
-        if (out->len < sizeof head)
-            return error_set(err, ERR_NO_MEMORY, "Out of memory");
         memcpy(&head, out->bytes, sizeof head);
         *freshness = head.is_hit ? FRESHNESS_HIT : FRESHNESS_MISS;
         return ERR_OK;
     }
     /* The last answer, with its age, beats none. */
     strbuf_reset(out);
-    if (!err_counts_as_failure(code) || !find_not_older_than(q, INT64_MAX, out))
+    if (!err_counts_as_failure(code) || !find_not_older_than(inquiry, INT64_MAX, out))
         return code;
     *freshness = FRESHNESS_STALE;
     error_init(err);
@@ -253,13 +305,13 @@ static void respond(const struct request *req, struct response *res, struct slic
 enum err_code api_summary(struct app *app, const struct request *req, struct response *res,
                           struct error *err)
 {
-    struct question q;
-    if (read_question(app, req, &q, err) != ERR_OK)
+    struct inquiry inquiry = {.app = app, .req = req};
+    if (summary_question_read(req, clock_wall_now(), &inquiry.question, err) != ERR_OK)
         return err->code;
     struct strbuf entry;
     strbuf_init(&entry, SUMMARY_BYTES_MAX);
     enum freshness freshness;
-    enum err_code code = find_entry(&q, &entry, &freshness, err);
+    enum err_code code = find_entry(&inquiry, &entry, &freshness, err);
     if (code == ERR_OK)
         respond(req, res, strbuf_slice(&entry), freshness);
     strbuf_release(&entry);

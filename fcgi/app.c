@@ -11,6 +11,8 @@
 #include "single_flight.h"
 #include "summary_cache.h"
 
+#define DAY_US INT64_C(86400000000)
+
 enum {
     NEAR_ENTRIES = 4096,
     REMEMBERED_REFUSALS = 16384,
@@ -68,7 +70,9 @@ static struct metric_store *make_store(const struct config *c, struct redis_clie
 {
     const struct metric_store_options options = {
         .types_max = (size_t)c->max_types,
-        .buckets_per_type_max = (size_t)c->max_buckets,
+        .retention = {.samples_us = c->retention_days * DAY_US,
+                      .aggregates_us = c->aggregate_retention_days * DAY_US},
+        .spans_per_type_max = (size_t)c->max_buckets,
     };
     return metric_store_new(&options, client, limiter);
 }

@@ -69,7 +69,7 @@ const struct config_row config_rows[] = {
      "largest request body"},
     {"MAX_TYPES", CONFIG_INTEGER, AT(max_types), "10000", 1, 1e7, "", "most metric types"},
     {"MAX_BUCKETS", CONFIG_INTEGER, AT(max_buckets), "100000", 1, 1e8, "",
-     "most hours that the samples of one type may spread over"},
+     "most hours, days and months in which the samples of one type may lie"},
     {"RETENTION_DAYS", CONFIG_INTEGER, AT(retention_days), "0", 0, 36500, "days",
      "how long single samples are kept; 0: for ever"},
     {"AGGREGATE_RETENTION_DAYS", CONFIG_INTEGER, AT(aggregate_retention_days), "0", 0, 36500,

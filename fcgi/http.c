@@ -56,6 +56,8 @@ static const char *reason_of(int status)
         return "OK";
     case 201:
         return "Created";
+    case 202:
+        return "Accepted";
     case 304:
         return "Not Modified";
     case 307:
@@ -72,6 +74,8 @@ static const char *reason_of(int status)
         return "Content Too Large";
     case 422:
         return "Unprocessable Content";
+    case 428:
+        return "Precondition Required";
     case 429:
         return "Too Many Requests";
     case 503:

@@ -13,6 +13,12 @@ static int hex_digit(char c)
     return -1;
 }
 
+static bool is_escape(struct slice text, size_t i)
+{
+    return text.len - i >= 3 && text.ptr[i] == '%' && hex_digit(text.ptr[i + 1]) >= 0 &&
+           hex_digit(text.ptr[i + 2]) >= 0;
+}
+
 /* Decodes into `out`, which has room for the whole of `text`. False: a bad escape. */
 static bool decode(struct slice text, char *out, size_t *len)
 {
@@ -35,42 +41,41 @@ static bool decode(struct slice text, char *out, size_t *len)
     return true;
 }
 
-/* Names are compared decoded, byte by byte and without memory: no name of ours needs
- * an escape, but a client may escape what it likes. */
-static bool name_matches(struct slice raw, const char *name)
+bool query_spells(struct slice raw, struct slice text)
 {
     size_t at = 0;
     for (size_t i = 0; i < raw.len; i++, at++) {
         char c = raw.ptr[i];
-        if (c == '%' && raw.len - i >= 3 && hex_digit(raw.ptr[i + 1]) >= 0 &&
-            hex_digit(raw.ptr[i + 2]) >= 0) {
+        if (is_escape(raw, i)) {
             c = (char)(hex_digit(raw.ptr[i + 1]) * 16 + hex_digit(raw.ptr[i + 2]));
             i += 2;
         }
-        if (name[at] == '\0' || name[at] != c)
+        if (at == text.len || text.ptr[at] != c)
             return false;
     }
-    return name[at] == '\0';
+    return at == text.len;
 }
 
-static struct slice cut(struct slice *rest, char separator)
+/* No name of ours needs an escape, but a client may escape what it likes. */
+static bool name_matches(struct slice raw, const char *name)
 {
-    const char *end = rest->len ? memchr(rest->ptr, separator, rest->len) : NULL;
-    struct slice head = end ? slice_of(rest->ptr, (size_t)(end - rest->ptr)) : *rest;
-    size_t taken = end ? head.len + 1 : head.len;
-    *rest = slice_of(rest->ptr + taken, rest->len - taken);
-    return head;
+    return query_spells(raw, slice_from_string(name));
 }
 
-enum err_code query_get(struct slice query, const char *name, struct arena *arena,
-                        struct slice *value, struct error *err)
+/* The next value of `name` as it stands, {NULL, 0} for none; `*rest` moves behind it. */
+static struct slice find_next(struct slice *rest, const char *name)
 {
-    struct slice raw = {NULL, 0};
-    while (query.len > 0) {
-        struct slice pair = cut(&query, '&');
-        if (name_matches(cut(&pair, '='), name))
-            raw = pair;
+    while (rest->len > 0) {
+        struct slice pair = slice_cut(rest, '&');
+        if (name_matches(slice_cut(&pair, '='), name))
+            return pair;
     }
+    return (struct slice){NULL, 0};
+}
+
+static enum err_code take_value(struct slice raw, const char *name, struct arena *arena,
+                                struct slice *value, struct error *err)
+{
     *value = (struct slice){NULL, 0};
     if (!raw.ptr)
         return ERR_OK;
@@ -85,4 +90,47 @@ enum err_code query_get(struct slice query, const char *name, struct arena *aren
     }
     *value = slice_of(bytes, len);
     return ERR_OK;
+}
+
+enum err_code query_get(struct slice query, const char *name, struct arena *arena,
+                        struct slice *value, struct error *err)
+{
+    struct slice raw = {NULL, 0}, later;
+    while ((later = find_next(&query, name)).ptr)
+        raw = later;
+    return take_value(raw, name, arena, value, err);
+}
+
+enum err_code query_next(struct slice *rest, const char *name, struct arena *arena,
+                         struct slice *value, struct error *err)
+{
+    return take_value(find_next(rest, name), name, arena, value, err);
+}
+
+/* Unreserved characters (RFC 3986), and those that mean themselves here. */
+static bool is_plain(char c)
+{
+    bool is_letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    return is_letter || (c >= '0' && c <= '9') || (c != '\0' && strchr("-._~=+:/@", c));
+}
+
+static void append_encoded(struct slice text, struct strbuf *out)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (is_plain(text.ptr[i]) || is_escape(text, i))
+            strbuf_append_char(out, text.ptr[i]);
+        else
+            strbuf_printf(out, "%%%02X", (unsigned)(unsigned char)text.ptr[i]);
+    }
+}
+
+void query_append_others(struct slice query, const char *name, struct strbuf *out)
+{
+    while (query.len > 0) {
+        struct slice pair = slice_cut(&query, '&'), rest = pair;
+        if (pair.len == 0 || name_matches(slice_cut(&rest, '='), name))
+            continue;
+        append_encoded(pair, out);
+        strbuf_append_char(out, '&');
+    }
 }

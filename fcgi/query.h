@@ -4,9 +4,12 @@
 #ifndef FCGI_QUERY_H
 #define FCGI_QUERY_H
 
+#include <stdbool.h>
+
 #include "arena.h"
 #include "error.h"
 #include "slice.h"
+#include "strbuf.h"
 
 /*
  * Set `*value` to the decoded value of parameter `name`; of repeated ones the last
@@ -15,5 +18,24 @@
  */
 enum err_code query_get(struct slice query, const char *name, struct arena *arena,
                         struct slice *value, struct error *err) __attribute__((warn_unused_result));
+
+/*
+ * The same for each value of a parameter that may be repeated: `*rest`, the query string
+ * at first, moves behind the value. {NULL, 0} and ERR_OK: there is no further one.
+ */
+enum err_code query_next(struct slice *rest, const char *name, struct arena *arena,
+                         struct slice *value, struct error *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * Append what a query string holds but for parameter `name`, an '&' behind each parameter.
+ * Whatever may not stand in a URI, or would end one in the header Link, is
+ * percent-encoded; the parameters decode to the same.
+ */
+void query_append_others(struct slice query, const char *name, struct strbuf *out);
+
+/* Whether `raw` is `text`, percent-encoded where it likes to be. A '+' is one, and a '%'
+ * without two hexadecimal digits is itself. */
+bool query_spells(struct slice raw, struct slice text);
 
 #endif

@@ -21,8 +21,18 @@ const struct route routes[] = {
      "Whether requests can be served, and what an acknowledged write survives"},
     {"POST", "/api/metrics", api_metrics_post, true, ROUTE_API, ROUTE_POLICY_POST,
      "Store one sample"},
+    {"DELETE", "/api/metrics", api_type_delete, false, ROUTE_ADMIN, ROUTE_POLICY_NONE,
+     "Remove a type and all of its samples"},
+    {"GET", "/api/metrics/types", api_types, false, ROUTE_API, ROUTE_POLICY_NONE,
+     "The types there are, and what each of them holds"},
     {"GET", "/api/metrics/summary", api_summary, false, ROUTE_API, ROUTE_POLICY_NONE,
      "Count, average, extremes and latest value of one type"},
+    {"GET", "/api/metrics/series", api_series, false, ROUTE_API, ROUTE_POLICY_NONE,
+     "The same step by step, of one or several types"},
+    {"GET", "/api/metrics/histogram", api_histogram, false, ROUTE_API, ROUTE_POLICY_NONE,
+     "How the values of one type are distributed"},
+    {"GET", "/api/metrics/heatmap", api_heatmap, false, ROUTE_API, ROUTE_POLICY_NONE,
+     "The same step by step"},
     {"GET", "/api/metrics/list", api_metrics_list, false, ROUTE_API, ROUTE_POLICY_NONE,
      "The newest samples, oldest first"},
     {"GET", "/api/circuit-breaker/status", api_breaker_status, false, ROUTE_API, ROUTE_POLICY_NONE,
@@ -58,6 +68,18 @@ static const struct route *next_of_path(const struct route_table *table, struct 
     return NULL;
 }
 
+/* What needs an administrator is not there without one: 404, whatever else the path has. */
+static bool is_hidden(const struct route_table *table, struct slice method, struct slice path)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct route *route = &table->routes[i];
+        if (!is_there(table, route) && slice_equals(path, slice_from_string(route->path)) &&
+            slice_equals(method, slice_from_string(route->method)))
+            return true;
+    }
+    return false;
+}
+
 enum route_match route_find(const struct route_table *table, struct slice method, struct slice path,
                             const struct route **route)
 {
@@ -78,7 +100,7 @@ enum route_match route_find(const struct route_table *table, struct slice method
             return ROUTE_FOUND;
         }
     }
-    return ROUTE_WRONG_METHOD;
+    return is_hidden(table, method, path) ? ROUTE_UNKNOWN_PATH : ROUTE_WRONG_METHOD;
 }
 
 void route_list_methods(const struct route_table *table, struct slice path, struct strbuf *out)

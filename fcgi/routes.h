@@ -39,8 +39,8 @@ extern const size_t route_count;
 
 enum route_match { ROUTE_FOUND, ROUTE_UNKNOWN_PATH, ROUTE_WRONG_METHOD, ROUTE_TRAILING_SLASH };
 
-/* Some routes, and whether there is an ADMIN_TOKEN: else those of ROUTE_ADMIN are as if
- * they were not among them. */
+/* Some routes, and whether there is an ADMIN_TOKEN: else those of ROUTE_ADMIN are not
+ * there, an unknown path also where the path has other methods. */
 struct route_table {
     const struct route *routes;
     size_t count;
@@ -60,7 +60,9 @@ void route_list_methods(const struct route_table *table, struct slice path, stru
 /* The handlers, one file (api_*.c) for each resource. */
 route_handler api_root, api_health, api_livez, api_readyz;
 route_handler api_metrics_post, api_metrics_list;
-route_handler api_summary;
+route_handler api_types, api_type_delete;
+route_handler api_summary, api_series;
+route_handler api_histogram, api_heatmap;
 route_handler api_breaker_status, api_external;
 route_handler api_rate_limit;
 

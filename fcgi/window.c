@@ -182,14 +182,14 @@ static int64_t count_steps(const struct window *window, int64_t step_us)
 }
 
 /*
- * The smallest step of whole seconds of which SERIES_POINTS_MAX cover a window. It is not
- * much longer than the window's share: alignment costs one step at most.
+ * The smallest step of whole seconds of which `points` cover a window. It is not much
+ * longer than the window's share: alignment costs one step at most.
  */
-static int64_t smallest_step_us(const struct window *window)
+static int64_t smallest_step_us(const struct window *window, int64_t points)
 {
-    int64_t share_us = (window->to.us - window->from.us - 1) / SERIES_POINTS_MAX;
+    int64_t share_us = (window->to.us - window->from.us - 1) / points;
     int64_t step_us = (share_us / SECOND_US + 1) * SECOND_US;
-    while (count_steps(window, step_us) > SERIES_POINTS_MAX)
+    while (count_steps(window, step_us) > points)
         step_us += SECOND_US;
     return step_us;
 }
@@ -213,14 +213,15 @@ static int64_t usual_step_us(const struct window *window, int64_t points)
     return 0;
 }
 
-static enum err_code read_points(const struct request *req, int64_t *points, struct error *err)
+static enum err_code read_points(const struct request *req, const struct step_limits *limits,
+                                 int64_t *points, struct error *err)
 {
     struct slice text;
-    *points = SERIES_POINTS_DEFAULT;
+    *points = limits->points_default;
     enum err_code code = query_get(req->query, "points", req->arena, &text, err);
-    if (code == ERR_OK && text.ptr && !number_parse_int64(text, 1, SERIES_POINTS_MAX, points))
-        return error_add_field(err, "query", "points", "must be an integer from 1 to %d",
-                               SERIES_POINTS_MAX);
+    if (code == ERR_OK && text.ptr && !number_parse_int64(text, 1, limits->points_max, points))
+        return error_add_field(err, "query", "points", "must be an integer from 1 to %lld",
+                               (long long)limits->points_max);
     return code;
 }
 
@@ -247,16 +248,11 @@ static enum err_code read_step(const struct request *req, int64_t *us, struct er
     return code;
 }
 
-enum err_code steps_read(const struct request *req, const struct window *window,
-                         struct steps *steps, struct error *err)
+/* Of `step_us`, or of the usual step that fits where that is 0. */
+static enum err_code fit_steps(const struct window *window, int64_t step_us, int64_t points,
+                               int64_t points_max, struct steps *steps, struct error *err)
 {
-    assert(is_in_range(window->from.us) && is_in_range(window->to.us - 1) &&
-           window->from.us < window->to.us);
-    int64_t points, step_us;
-    enum err_code points_code = read_points(req, &points, err);
-    enum err_code step_code = read_step(req, &step_us, err);
-    if (points_code != ERR_OK || step_code != ERR_OK)
-        return err->code;
+    assert(is_in_range(window->from.us) && is_in_range(window->to.us - 1));
     if (step_us == 0)
         step_us = usual_step_us(window, points);
     if (step_us == 0)
@@ -264,16 +260,28 @@ enum err_code steps_read(const struct request *req, const struct window *window,
                                "must be at least 2 for a window that reaches across 1970, where "
                                "every step begins anew");
     int64_t count = count_steps(window, step_us);
-    if (count > SERIES_POINTS_MAX)
+    if (count > points_max)
         return error_add_field(err, "query", "step",
-                               "makes %lld steps where there may be %d: the smallest that does "
+                               "makes %lld steps where there may be %lld: the smallest that does "
                                "is %llds",
-                               (long long)count, SERIES_POINTS_MAX,
-                               (long long)(smallest_step_us(window) / SECOND_US));
+                               (long long)count, (long long)points_max,
+                               (long long)(smallest_step_us(window, points_max) / SECOND_US));
     *steps = (struct steps){.first = {floor_divide(window->from.us, step_us) * step_us},
                             .step_us = step_us,
                             .count = count};
     return err->code;
+}
+
+enum err_code steps_read(const struct request *req, const struct window *window,
+                         const struct step_limits *limits, struct steps *steps, struct error *err)
+{
+    int64_t points, step_us;
+    *steps = (struct steps){0};
+    enum err_code points_code = read_points(req, limits, &points, err);
+    enum err_code step_code = read_step(req, &step_us, err);
+    if (points_code != ERR_OK || step_code != ERR_OK || !window_is_bounded(window))
+        return err->code;
+    return fit_steps(window, step_us, points, limits->points_max, steps, err);
 }
 
 /* In millionths of a percent, so that equal ones are equal. */

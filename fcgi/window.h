@@ -36,6 +36,13 @@ struct window {
     bool is_relative;      /* one of them moves with now */
 };
 
+/* On both sides, and not empty. */
+static inline bool window_is_bounded(const struct window *window)
+{
+    return window->from.us != WALL_TIME_MIN.us && window->to.us != WALL_TIME_MAX.us &&
+           window->from.us < window->to.us;
+}
+
 /*
  * Returns NULL and sets `*at` and `*is_relative`, or a static text that says what would
  * be right, which reads well after "from: ".
@@ -59,7 +66,7 @@ struct steps {
     struct wall_time first; /* where the first one begins, a multiple of the step: perhaps
                              * before the year 1, so tell people steps_start() */
     int64_t step_us;        /* whole seconds */
-    int64_t count;          /* 1 to SERIES_POINTS_MAX */
+    int64_t count;          /* up to SERIES_POINTS_MAX */
 };
 
 /* Where step `i` begins, from 0 on; not before the first instant that has a text. */
@@ -69,22 +76,30 @@ static inline struct wall_time steps_start(const struct steps *steps, int64_t i)
     return (struct wall_time){us < ISO8601_MIN_US ? ISO8601_MIN_US : us};
 }
 
+/* How many steps a request may have. */
+struct step_limits {
+    int64_t points_max;     /* 2 to SERIES_POINTS_MAX */
+    int64_t points_default; /* 1 to points_max */
+};
+
 /*
- * Read `step` and `points` for a window that is bounded on both sides (the caller has put
- * the extent of the data where the request left one open).
+ * Read `step` and `points` for a window.
  *
  * `step` is a whole number of seconds, or of a unit as in an offset above (30s, 5m, 1w),
  * from 1 second to 12000y. `auto`, or absent: the smallest of the usual steps of which no
- * more than `points` (1 to SERIES_POINTS_MAX, default SERIES_POINTS_DEFAULT) cover the
- * window. Usual are 1, 2, 5, 10, 15, 30 seconds and minutes, 1, 2, 3, 4, 6, 8, 12 hours,
- * 1, 2, 4, 8 days and so on by doubling.
+ * more than `points` (within the limits) cover the window. Usual are 1, 2, 5, 10, 15, 30
+ * seconds and minutes, 1, 2, 3, 4, 6, 8, 12 hours, 1, 2, 4, 8 days and so on by doubling.
  *
- * ERR_VALIDATION: not such a step or number; more than SERIES_POINTS_MAX of that step (the
+ * A window that is open on a side, or empty, has no steps: `steps->count` is 0, and only the
+ * form of the two is checked. (The caller then puts the extent of the data where the request
+ * left a side open, and calls again.)
+ *
+ * ERR_VALIDATION: not such a step or number; more than `points_max` of that step (the
  * message has the smallest whole step that does); or one point for a window that reaches
  * across 1970, where every step begins anew. ERR_NO_MEMORY.
  */
 enum err_code steps_read(const struct request *req, const struct window *window,
-                         struct steps *steps, struct error *err)
+                         const struct step_limits *limits, struct steps *steps, struct error *err)
     __attribute__((warn_unused_result));
 
 enum { PERCENTILES_MAX = 20, PERCENTILE_NAME_BYTES = 24 };

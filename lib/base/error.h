@@ -21,6 +21,7 @@
     X(ERR_NOT_FOUND, "NOT_FOUND", false)                                                           \
     X(ERR_METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", false)                                         \
     X(ERR_PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", false)                                           \
+    X(ERR_CONFIRMATION_REQUIRED, "CONFIRMATION_REQUIRED", false)                                   \
     X(ERR_RATE_LIMITED, "RATE_LIMIT_EXCEEDED", false)                                              \
     X(ERR_LIMIT_REACHED, "LIMIT_REACHED", false)                                                   \
     X(ERR_CIRCUIT_OPEN, "CIRCUIT_BREAKER_OPEN", false)                                             \
@@ -45,7 +46,7 @@ bool err_counts_as_failure(enum err_code code);
 enum {
     ERROR_DETAIL_BYTES = 200,
     ERROR_CAUSE_BYTES = 160,
-    ERROR_FIELDS_MAX = 4,
+    ERROR_FIELDS_MAX = 8, /* parameters of the endpoint that has most of them */
 };
 
 /* One bad input: where it was ("body", "query"), which member, what would be right. */

@@ -206,12 +206,12 @@ static bool merge_side(struct histogram_side *side, const struct histogram_side 
     return true;
 }
 
-static void coarsen_side(struct histogram_side *side)
+static void coarsen_side(struct histogram_side *side, int shift)
 {
     size_t kept = 0;
     for (size_t i = 0; i < side->count; i++) {
         struct histogram_bucket b = side->buckets[i];
-        b.index >>= 1;
+        b.index >>= shift;
         if (kept > 0 && side->buckets[kept - 1].index == b.index)
             side->buckets[kept - 1].count += b.count;
         else
@@ -220,11 +220,14 @@ static void coarsen_side(struct histogram_side *side)
     side->count = kept;
 }
 
-static void coarsen(struct histogram *h)
+void histogram_coarsen(struct histogram *h, int scale)
 {
-    coarsen_side(&h->positive);
-    coarsen_side(&h->negative);
-    h->scale--;
+    int shift = h->scale - scale;
+    if (shift <= 0)
+        return;
+    coarsen_side(&h->positive, shift);
+    coarsen_side(&h->negative, shift);
+    h->scale = scale;
 }
 
 /* Both together stay below 2^63. */
@@ -238,8 +241,7 @@ void histogram_merge(struct histogram *h, const struct histogram *other)
 {
     if (h->has_failed)
         return;
-    while (h->scale > other->scale)
-        coarsen(h);
+    histogram_coarsen(h, other->scale);
     int shift = other->scale - h->scale;
     if (other->has_failed || !counts_fit(h, other) ||
         !merge_side(&h->positive, &other->positive, shift) ||
@@ -249,7 +251,7 @@ void histogram_merge(struct histogram *h, const struct histogram *other)
     }
     h->zero_count += other->zero_count;
     while (h->positive.count + h->negative.count > HISTOGRAM_BUCKETS_MAX)
-        coarsen(h);
+        histogram_coarsen(h, h->scale - 1);
 }
 
 /* Where values become a histogram of their own, which is then merged. */

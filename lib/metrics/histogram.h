@@ -69,6 +69,10 @@ void histogram_add(struct histogram *h, const double *values, size_t count);
 /* Add what `other` holds. If that has failed, so does `h`. 2 ns an occupied bucket of the two. */
 void histogram_merge(struct histogram *h, const struct histogram *other);
 
+/* Bring it to `scale`, as if it had been built at that one; HISTOGRAM_SCALE_MIN or more.
+ * One that is as coarse already stays as it is. */
+void histogram_coarsen(struct histogram *h, int scale);
+
 uint64_t histogram_count(const struct histogram *h);
 
 /*

@@ -12,13 +12,14 @@ bool meta_unpack(struct slice packed, struct meta *meta)
     struct meta read = {.version = packed_u64(in + 8),
                         .count = packed_u64(in + 16),
                         .newest = record_unpack(in + 24),
-                        .sum_high = packed_f64(in + 40),
-                        .sum_low = packed_f64(in + 48),
-                        .min = packed_f64(in + 56),
-                        .max = packed_f64(in + 64)};
-    if (read.count == 0 || isnan(read.sum_high) || !isfinite(read.sum_low) || !isfinite(read.min) ||
-        !isfinite(read.max) || read.min > read.max)
+                        .first_at = {(int64_t)packed_u64(in + 40)}};
+    if (read.count == 0 || !isfinite(read.newest.value) || read.first_at.us > read.newest.at.us)
         return false;
     *meta = read;
     return true;
+}
+
+bool meta_is_deleting(struct slice packed)
+{
+    return slice_equals(packed, SLICE("deleting"));
 }

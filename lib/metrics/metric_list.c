@@ -1,186 +1,270 @@
-#include <stdlib.h>
-
 #include "arena.h"
-#include "bucket_reader.h"
+#include "metric_scan.h"
 #include "metric_store_parts.h"
-#include "newest_samples.h"
 #include "type_directory.h"
 
 struct listing {
     struct metric_store *store;
+    const struct list_question *question;
     struct mono_time deadline;
-    struct newest_samples newest;
+    struct arena *arena;
+    struct metric_report *report;
+    struct sample_page page;
+    bool was_moved; /* chunks moved during a walk: what was shown is worth nothing */
 };
 
-/* One type of a listing. */
+/* A walk over one type. */
 struct lister {
     struct listing *listing;
     struct slice type;
-    struct bucket_reader reader;
+    bool has_copy; /* `type` lives as long as the page */
+    struct scan_options options;
+    uint64_t skipped; /* of the first instant, walking forward: how many are not shown, */
+    uint64_t left;    /* and of all: how many still may be */
 };
 
-static void show_records(const struct lister *lister, uint64_t from, const unsigned char *records,
-                         uint64_t bytes)
+static int64_t lesser(int64_t a, int64_t b)
 {
-    for (uint64_t at = 0; at < bytes; at += RECORD_BYTES) {
-        struct newest_sample sample = {.record = record_unpack(records + at),
-                                       .type = lister->type,
-                                       .arrival = (from + at) / RECORD_BYTES};
-        if (!newest_samples_excludes(&lister->listing->newest, sample.record.at))
-            newest_samples_show(&lister->listing->newest, &sample);
+    return a < b ? a : b;
+}
+
+static int64_t greater(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Whether nothing between these two (last one included) can be of the page. */
+static bool is_beyond(const struct lister *lister, struct wall_time first, struct wall_time last)
+{
+    const struct sample_page *page = &lister->listing->page;
+    return last.us < lister->options.from.us || first.us >= lister->options.to.us ||
+           sample_page_excludes(page, page->is_of_newest ? last : first);
+}
+
+static enum scan_want judge(void *context, const struct moments *m)
+{
+    const struct lister *lister = context;
+    return lister->left == 0 || is_beyond(lister, m->first.at, m->last.at) ? SCAN_NOTHING
+                                                                           : SCAN_RECORDS;
+}
+
+static void show(struct lister *lister, struct record record, uint64_t arrival)
+{
+    struct listing *listing = lister->listing;
+    if (!lister->has_copy)
+        lister->type = arena_copy(listing->arena, lister->type);
+    lister->has_copy = true;
+    lister->left--;
+    sample_page_show(&listing->page, &(struct listed_sample){record, lister->type, arrival});
+}
+
+static void take_records(void *context, const struct record *records, size_t count,
+                         uint64_t arrival)
+{
+    struct lister *lister = context;
+    for (size_t n = 0; n < count && lister->left > 0; n++) {
+        size_t i = lister->options.is_backward ? count - 1 - n : n;
+        if (sample_page_excludes(&lister->listing->page, records[i].at))
+            return;
+        if (lister->skipped > 0 && records[i].at.us == lister->options.from.us)
+            lister->skipped--;
+        else
+            show(lister, records[i], arrival + i);
     }
 }
 
-static enum err_code show_chunks(const struct lister *lister, int64_t bucket,
-                                 const struct byte_range *chunks, size_t count, struct error *err)
+/* Samples that have expired are in no list. Where some are, more are: read many at once. */
+static void pass_expired(void *context, const struct aggregate *a, bool is_widened)
 {
-    struct redisReply *reply;
-    enum err_code code = bucket_reader_bytes(&lister->reader, bucket, chunks, count, &reply, err);
-    if (code != ERR_OK)
-        return code;
-    for (size_t i = 0; i < count; i++)
-        show_records(lister, chunks[i].from, bucket_reader_records(reply, i), CHUNK_BYTES);
-    redis_reply_free(reply);
-    return ERR_OK;
+    (void)a, (void)is_widened;
+    struct lister *lister = context;
+    lister->options.fetch_max = SCAN_FETCH_MAX;
 }
 
-static bool is_excluded(const struct lister *lister, const struct redisReply *aggregates,
-                        size_t index)
+static void pass_base(void *context, const struct aggregate *base)
 {
-    struct slice packed;
-    struct aggregate a;
-    uint64_t covered;
-    return redis_reply_bytes_at(aggregates, index, &packed) &&
-           aggregate_unpack(packed, &a, &covered) && covered == CHUNK_BYTES &&
-           newest_samples_excludes(&lister->listing->newest, a.last.at);
+    (void)context, (void)base;
 }
 
-/* While there is room, one chunk may fill it and spare the others. */
-static bool is_enough(const struct newest_samples *newest, size_t chunks)
+static void note_damage(void *context, struct wall_time from, struct wall_time to)
 {
-    return chunks == BYTE_RANGES_MAX || (newest->count < newest->limit &&
-                                         chunks * CHUNK_RECORDS >= newest->limit - newest->count);
+    const struct lister *lister = context;
+    struct metric_report *report = lister->listing->report;
+    bool is_known = from.us == WALL_TIME_MIN.us; /* of the base, which holds no samples */
+    for (size_t i = 0; i < report->damage_count; i++)
+        is_known |= report->damages[i].from.us == from.us && report->damages[i].to.us == to.us;
+    if (is_known || report->damage_count == METRIC_DAMAGES_MAX ||
+        is_beyond(lister, from, (struct wall_time){to.us - 1}))
+        return;
+    report->damages[report->damage_count].from = from;
+    report->damages[report->damage_count++].to = to;
 }
 
-/* Closed chunks [first, first + count), the latest to arrive first: most are in order. */
-static enum err_code show_closed(const struct lister *lister, int64_t bucket, uint64_t first,
-                                 size_t count, struct error *err)
+static void restart(void *context)
 {
-    struct redisReply *aggregates;
-    enum err_code code =
-        bucket_reader_chunk_aggregates(&lister->reader, bucket, first, count, &aggregates, err);
-    struct byte_range wanted[BYTE_RANGES_MAX];
-    size_t wanted_count = 0;
-    for (size_t i = count; code == ERR_OK && i-- > 0;) {
-        if (!is_excluded(lister, aggregates, i)) {
-            uint64_t from = (first + i) * CHUNK_BYTES;
-            wanted[wanted_count++] = (struct byte_range){from, from + CHUNK_BYTES};
-        }
-        if (wanted_count > 0 && (i == 0 || is_enough(&lister->listing->newest, wanted_count))) {
-            code = show_chunks(lister, bucket, wanted, wanted_count, err);
-            wanted_count = 0;
-        }
-    }
-    redis_reply_free(aggregates);
-    return code;
+    const struct lister *lister = context;
+    lister->listing->was_moved = true;
 }
 
-static enum err_code show_bucket(const struct lister *lister, const struct bucket_view *view,
-                                 struct error *err)
+static bool is_enough(void *context, struct wall_time bound)
 {
-    show_records(lister, view->tail_from, (const unsigned char *)view->tail.ptr, view->tail.len);
-    enum err_code code = ERR_OK;
-    for (uint64_t closed = view->bytes / CHUNK_BYTES; code == ERR_OK && closed > 0;) {
-        size_t count = closed < CHUNK_AGGREGATES_MAX ? (size_t)closed : CHUNK_AGGREGATES_MAX;
-        closed -= count;
-        code = show_closed(lister, view->bucket, closed, count, err);
-    }
-    return code;
+    const struct lister *lister = context;
+    bool is_backward = lister->options.is_backward;
+    return lister->listing->was_moved || lister->left == 0 ||
+           sample_page_excludes(&lister->listing->page,
+                                (struct wall_time){is_backward ? bound.us - 1 : bound.us});
 }
 
-static bool is_older_than_wanted(const struct lister *lister, int64_t bucket)
+static enum err_code walk(struct lister *lister, struct error *err)
 {
-    struct wall_time last = {bucket_start(bucket).us + BUCKET_US - 1};
-    return newest_samples_excludes(&lister->listing->newest, last);
+    const struct listing *listing = lister->listing;
+    const struct scan_visitor visitor = {.context = lister,
+                                         .judge = judge,
+                                         .take_aggregate = pass_expired,
+                                         .take_records = take_records,
+                                         .take_base = pass_base,
+                                         .note_damage = note_damage,
+                                         .restart = restart,
+                                         .is_enough = is_enough};
+    if (lister->left == 0 || lister->options.from.us >= lister->options.to.us)
+        return ERR_OK;
+    /* Most samples come in order: few chunks hold those of a page, the nearest ones. */
+    int64_t limit = (int64_t)listing->page.limit;
+    lister->options.fetch_max = (size_t)lesser(2 + limit / CHUNK_RECORDS, SCAN_FETCH_MAX);
+    lister->options.pieces_max = (size_t)lesser(48 + limit / 64, SCAN_PIECES_MAX);
+    return metric_scan_run(listing->store->client, listing->store->sealer, &lister->options,
+                           &visitor, listing->deadline, err);
 }
 
+/*
+ * Backward from a place: the samples of its own type and instant. Ranks count arrivals, so
+ * this is a walk forward, up to the place.
+ */
+static enum err_code show_ties(struct listing *listing, struct error *err)
+{
+    const struct list_question *question = listing->question;
+    const struct list_place *place = question->place;
+    if (place->at.us < question->from.us || place->at.us >= question->to.us)
+        return ERR_OK;
+    struct lister lister = {.listing = listing,
+                            .type = place->type,
+                            .options = {.type = place->type,
+                                        .from = place->at,
+                                        .to = {place->at.us + 1},
+                                        .rollups = SPAN_NONE},
+                            .left = place->rank};
+    return walk(&lister, err);
+}
+
+/* The rest of a type: what of it lies in the window, beyond the place, and is near enough. */
 static enum err_code show_type(struct listing *listing, struct slice type, struct error *err)
 {
-    struct lister lister = {.listing = listing, .type = type};
-    bucket_reader_init(&lister.reader, listing->store->client, type, listing->deadline);
-    int64_t bucket = bucket_of(WALL_TIME_MAX);
-    uint64_t wanted = listing->newest.limit;
-    for (bool is_done = false; !is_done;) {
-        struct bucket_page page;
-        enum err_code code = bucket_reader_newest(&lister.reader, bucket, wanted, &page, err);
-        for (size_t i = 0; code == ERR_OK && !is_done && i < page.count; i++) {
-            const struct bucket_view *view = &page.views[i];
-            uint64_t records = view->bytes / RECORD_BYTES;
-            is_done = is_older_than_wanted(&lister, view->bucket);
-            if (!is_done)
-                code = show_bucket(&lister, view, err);
-            is_done = is_done || records >= wanted;
-            wanted -= is_done ? 0 : records;
-            bucket = view->bucket - 1;
-        }
-        is_done = is_done || page.count < BUCKET_PAGE_MAX;
-        bucket_page_release(&page);
-        if (code != ERR_OK)
-            return code;
+    const struct list_question *question = listing->question;
+    const struct list_place *place = question->place;
+    int64_t from = question->from.us, to = question->to.us;
+    int64_t edge = sample_page_edge(&listing->page).us;
+    int order = place ? slice_compare(type, place->type) : 0;
+    if (question->is_backward) {
+        from = greater(from, edge);
+        to = place ? lesser(to, place->at.us + (order < 0)) : to;
+    } else {
+        from = place ? greater(from, place->at.us + (order < 0)) : from;
+        to = edge < to ? edge + 1 : to;
     }
-    return ERR_OK;
+    bool begins_at_place = !question->is_backward && place && order == 0 && from == place->at.us;
+    struct lister lister = {.listing = listing,
+                            .type = type,
+                            .options = {.type = type,
+                                        .from = {from},
+                                        .to = {to},
+                                        .rollups = SPAN_NONE,
+                                        .is_backward = question->is_backward},
+                            .skipped = begins_at_place ? place->rank : 0,
+                            .left = UINT64_MAX};
+    return walk(&lister, err);
 }
 
-/* Newest types first, so that the rest need not be read once the list is full. */
-static enum err_code show_all_types(struct listing *listing, struct arena *arena, struct error *err)
+/* Nothing before this instant can be of the page. */
+static int64_t page_from(const struct listing *listing)
 {
-    struct type_directory types;
-    enum err_code code =
-        type_directory_read(&types, listing->store->client, listing->deadline, err);
-    for (size_t i = 0; code == ERR_OK && i < types.count; i++) {
-        const struct type_entry *entry = &types.entries[i];
-        if (newest_samples_excludes(&listing->newest, entry->newest_at))
+    const struct list_question *question = listing->question;
+    int64_t from = question->from.us;
+    if (question->is_backward)
+        return greater(from, sample_page_edge(&listing->page).us);
+    return question->place ? greater(from, question->place->at.us) : from;
+}
+
+/* Newest types first, so that the others need not be read once nothing is new enough. */
+static enum err_code show_types(struct listing *listing, const struct type_directory *types,
+                                struct error *err)
+{
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < types->count; i++) {
+        const struct type_entry *entry = &types->entries[i];
+        if (listing->was_moved || entry->newest_at.us < page_from(listing))
             break;
-        struct slice name = arena_copy(arena, type_directory_name(&types, entry));
-        code = name.ptr ? show_type(listing, name, err)
-                        : error_set(err, ERR_NO_MEMORY, "Out of memory");
+        code = show_type(listing, type_directory_name(types, entry), err);
     }
-    type_directory_release(&types);
     return code;
 }
 
-static void give_out(const struct newest_samples *newest, struct listed_sample *samples)
+/* `types` is NULL when the question is about one. */
+static enum err_code make_page(struct listing *listing, const struct type_directory *types,
+                               struct listed_sample *room, struct error *err)
 {
-    uint64_t rank = newest->dropped_of_least;
-    for (size_t i = 0; i < newest->count; i++) {
-        const struct newest_sample *sample = &newest->heap[i];
-        if (i > 0) {
-            const struct newest_sample *before = sample - 1;
-            bool is_tie = before->record.at.us == sample->record.at.us &&
-                          slice_equals(before->type, sample->type);
-            rank = is_tie ? rank + 1 : 0;
-        }
-        samples[i] = (struct listed_sample){sample->record, sample->type, (uint32_t)rank};
+    const struct list_question *question = listing->question;
+    enum err_code code = ERR_OK;
+    do {
+        sample_page_init(&listing->page, room, question->limit, question->is_backward);
+        *listing->report = (struct metric_report){0};
+        listing->was_moved = false;
+        if (question->is_backward && question->place)
+            code = show_ties(listing, err);
+        if (code == ERR_OK && !listing->was_moved)
+            code =
+                types ? show_types(listing, types, err) : show_type(listing, question->type, err);
+    } while (code == ERR_OK && listing->was_moved);
+    return code;
+}
+
+/* Forward, the ties before the place were skipped: the page does not know of them. */
+static void finish_page(struct listing *listing)
+{
+    const struct list_place *place = listing->question->place;
+    sample_page_finish(&listing->page);
+    if (!place || listing->question->is_backward)
+        return;
+    for (size_t i = 0; i < listing->page.count; i++) {
+        struct listed_sample *sample = &listing->page.samples[i];
+        if (sample->record.at.us == place->at.us && slice_equals(sample->type, place->type))
+            sample->rank += place->rank;
     }
 }
 
-enum err_code metric_store_list(struct metric_store *store, struct slice type, size_t limit,
+enum err_code metric_store_list(struct metric_store *store, const struct list_question *question,
                                 struct mono_time deadline, struct arena *arena,
-                                struct listed_sample *samples, size_t *count, struct error *err)
+                                struct listed_sample *samples, size_t *count,
+                                struct metric_report *report, struct error *err)
 {
-    struct listing listing = {.store = store, .deadline = deadline};
-    struct newest_sample *room = arena_alloc(arena, limit * sizeof *room);
-    struct slice name = arena_copy(arena, type);
+    struct listing listing = {.store = store,
+                              .question = question,
+                              .deadline = deadline,
+                              .arena = arena,
+                              .report = report};
+    struct type_directory types = {0};
+    bool is_of_all = question->type.len == 0;
+    enum err_code code = ERR_OK;
     *count = 0;
-    if (!room || !name.ptr)
-        return error_set(err, ERR_NO_MEMORY, "Out of memory");
-    newest_samples_init(&listing.newest, room, limit);
-    enum err_code code =
-        type.len > 0 ? show_type(&listing, name, err) : show_all_types(&listing, arena, err);
+    if (is_of_all)
+        code = type_directory_read(&types, store->client, deadline, err);
+    if (code == ERR_OK)
+        code = make_page(&listing, is_of_all ? &types : NULL, samples, err);
+    type_directory_release(&types);
+    if (code == ERR_OK && arena->failed)
+        code = error_set(err, ERR_NO_MEMORY, "Out of memory");
     if (code != ERR_OK)
         return code;
-    newest_samples_sort(&listing.newest);
-    give_out(&listing.newest, samples);
-    *count = listing.newest.count;
+    finish_page(&listing);
+    *count = listing.page.count;
     return ERR_OK;
 }

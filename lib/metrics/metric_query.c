@@ -1,220 +1,165 @@
-#include "bucket_reader.h"
+#include "metric_scan.h"
 #include "metric_store_parts.h"
 
-/* Below this many bytes an aggregate of a bucket saves less than it costs. */
-enum { WORTH_AGGREGATING_BYTES = 4096 };
-
-struct query {
-    struct metric_store *store;
-    struct slice type;
-    struct wall_time from;
-    struct bucket_reader reader;
-};
-
-/* How the samples of an aggregate lie to the window. */
-enum place { PLACE_INSIDE, PLACE_OUTSIDE, PLACE_ACROSS };
-
-static enum place place_of(const struct query *query, const struct aggregate *a)
-{
-    if (a->first.at.us >= query->from.us)
-        return PLACE_INSIDE;
-    return a->last.at.us < query->from.us ? PLACE_OUTSIDE : PLACE_ACROSS;
-}
-
-/* What one chunk, or part of it, adds to the answer. */
-struct piece {
-    struct byte_range range;
-    bool is_known;
-    bool is_aggregated; /* Redis has a good aggregate of the whole chunk */
-    struct aggregate sum;
-};
-
-struct batch {
+struct series {
+    const struct metric_question *question;
+    int64_t origin_us; /* where the first point begins */
+    struct aggregate *points;
     size_t count;
-    struct piece pieces[CHUNK_AGGREGATES_MAX];
+    struct metric_report *report;
 };
 
-static bool is_whole_chunk(const struct piece *piece)
+static bool is_within(const struct series *series, struct wall_time at)
 {
-    return piece->range.to - piece->range.from == CHUNK_BYTES;
+    const struct metric_question *question = series->question;
+    return at.us >= question->from.us && (at.us < question->to.us || question->to.us == INT64_MAX);
 }
 
-/* Cut [from, to) at the borders of chunks, as far as the batch has room. Returns the end. */
-static uint64_t batch_fill(struct batch *batch, uint64_t from, uint64_t to)
+/* The point that holds an instant of the window. */
+static size_t point_of(const struct series *series, struct wall_time at)
 {
-    batch->count = 0;
-    while (from < to && batch->count < CHUNK_AGGREGATES_MAX) {
-        uint64_t border = (from / CHUNK_BYTES + 1) * CHUNK_BYTES;
-        struct piece *piece = &batch->pieces[batch->count++];
-        piece->range = (struct byte_range){from, border < to ? border : to};
-        piece->is_known = piece->is_aggregated = false;
-        aggregate_init(&piece->sum);
-        from = piece->range.to;
-    }
-    return from;
-}
-
-static void use_aggregate(const struct query *query, struct slice packed, struct piece *piece)
-{
-    struct aggregate a;
-    uint64_t covered;
-    if (!aggregate_unpack(packed, &a, &covered) || covered != CHUNK_BYTES)
-        return;
-    enum place place = place_of(query, &a);
-    piece->is_aggregated = true;
-    piece->is_known = place != PLACE_ACROSS;
-    if (place == PLACE_INSIDE)
-        piece->sum = a;
-}
-
-static enum err_code load_aggregates(const struct query *query, int64_t bucket, struct batch *batch,
-                                     struct error *err)
-{
-    size_t whole = 0;
-    for (size_t i = 0; i < batch->count; i++)
-        whole += is_whole_chunk(&batch->pieces[i]);
-    if (whole == 0)
-        return ERR_OK;
-    uint64_t first = batch->pieces[0].range.from / CHUNK_BYTES;
-    struct redisReply *reply;
-    enum err_code code =
-        bucket_reader_chunk_aggregates(&query->reader, bucket, first, batch->count, &reply, err);
-    if (code != ERR_OK)
-        return code;
-    for (size_t i = 0; i < batch->count; i++) {
-        struct slice packed;
-        if (is_whole_chunk(&batch->pieces[i]) && redis_reply_bytes_at(reply, i, &packed))
-            use_aggregate(query, packed, &batch->pieces[i]);
-    }
-    redis_reply_free(reply);
-    return ERR_OK;
-}
-
-static void sum_raw(const struct query *query, int64_t bucket, struct piece *piece,
-                    const unsigned char *records)
-{
-    size_t bytes = (size_t)(piece->range.to - piece->range.from);
-    piece->is_known = true;
-    if (is_whole_chunk(piece) && !piece->is_aggregated) {
-        struct aggregate whole;
-        aggregate_init(&whole);
-        aggregate_add_records(&whole, records, CHUNK_RECORDS, WALL_TIME_MIN, WALL_TIME_MAX);
-        aggregate_keeper_offer(query->store->keeper, query->type, bucket,
-                               (int64_t)(piece->range.from / CHUNK_BYTES), &whole, CHUNK_BYTES,
-                               records + bytes - RECORD_BYTES);
-        if (place_of(query, &whole) == PLACE_INSIDE) {
-            piece->sum = whole;
-            return;
-        }
-    }
-    aggregate_add_records(&piece->sum, records, bytes / RECORD_BYTES, query->from, WALL_TIME_MAX);
-}
-
-/* Read raw what no aggregate answers. */
-static enum err_code load_raw(const struct query *query, int64_t bucket, struct batch *batch,
-                              struct error *err)
-{
-    size_t next = 0;
-    for (;;) {
-        struct piece *pieces[BYTE_RANGES_MAX];
-        struct byte_range ranges[BYTE_RANGES_MAX];
-        size_t count = 0;
-        for (; next < batch->count && count < BYTE_RANGES_MAX; next++) {
-            if (batch->pieces[next].is_known)
-                continue;
-            pieces[count] = &batch->pieces[next];
-            ranges[count++] = batch->pieces[next].range;
-        }
-        if (count == 0)
-            return ERR_OK;
-        struct redisReply *reply;
-        enum err_code code =
-            bucket_reader_bytes(&query->reader, bucket, ranges, count, &reply, err);
-        if (code != ERR_OK)
-            return code;
-        for (size_t i = 0; i < count; i++)
-            sum_raw(query, bucket, pieces[i], bucket_reader_records(reply, i));
-        redis_reply_free(reply);
-    }
-}
-
-/* Bytes [from, to) of a bucket, in order of arrival. */
-static enum err_code add_range(const struct query *query, int64_t bucket, uint64_t from,
-                               uint64_t to, struct aggregate *sum, struct error *err)
-{
-    struct batch batch;
-    while (from < to) {
-        from = batch_fill(&batch, from, to);
-        enum err_code code = load_aggregates(query, bucket, &batch, err);
-        if (code == ERR_OK)
-            code = load_raw(query, bucket, &batch, err);
-        if (code != ERR_OK)
-            return code;
-        for (size_t i = 0; i < batch.count; i++)
-            aggregate_merge(sum, &batch.pieces[i].sum);
-    }
-    return ERR_OK;
-}
-
-/*
- * Where to begin behind the bucket's own aggregate: 0 when there is none, or it is no
- * good, or its samples lie across the edge of the window.
- */
-static uint64_t add_covered(const struct query *query, const struct bucket_view *view,
-                            struct aggregate *sum)
-{
-    struct aggregate a;
-    uint64_t covered;
-    if (!aggregate_unpack(view->aggregate, &a, &covered) || covered > view->bytes)
+    const struct metric_question *question = series->question;
+    if (question->step_us == 0 || at.us < question->from.us)
         return 0;
-    enum place place = place_of(query, &a);
-    if (place == PLACE_INSIDE)
-        *sum = a;
-    return place == PLACE_ACROSS ? 0 : covered;
+    uint64_t since = (uint64_t)at.us - (uint64_t)series->origin_us;
+    uint64_t point = since / (uint64_t)question->step_us;
+    return point < series->count ? (size_t)point : series->count - 1;
 }
 
-static enum err_code add_bucket(const struct query *query, const struct bucket_view *view,
-                                struct aggregate *result, struct error *err)
+/* How many of the records, the first of which lies in `point`, do. */
+static size_t count_in_point(const struct series *series, size_t point,
+                             const struct record *records, size_t count)
 {
-    struct aggregate sum;
-    aggregate_init(&sum);
-    uint64_t covered = add_covered(query, view, &sum);
-    uint64_t tail_from = view->tail.len > 0 ? view->tail_from : view->bytes;
-    enum err_code code = add_range(query, view->bucket, covered, tail_from, &sum, err);
-    if (code != ERR_OK)
-        return code;
-    const unsigned char *tail = (const unsigned char *)view->tail.ptr;
-    if (tail_from < view->bytes)
-        aggregate_add_records(&sum, tail, view->tail.len / RECORD_BYTES, query->from,
-                              WALL_TIME_MAX);
-    /* The last record proves later that the bucket is still the same: it must be at hand. */
-    if (sum.count == view->bytes / RECORD_BYTES && view->tail.len > 0 &&
-        view->bytes - covered >= WORTH_AGGREGATING_BYTES)
-        aggregate_keeper_offer(query->store->keeper, query->type, view->bucket, AGGREGATE_OF_BUCKET,
-                               &sum, view->bytes, tail + view->tail.len - RECORD_BYTES);
-    aggregate_merge(result, &sum);
-    return ERR_OK;
+    if (point == series->count - 1)
+        return count;
+    int64_t end_us = series->origin_us + (int64_t)(point + 1) * series->question->step_us;
+    size_t n = 1;
+    while (n < count && records[n].at.us < end_us)
+        n++;
+    return n;
 }
 
-enum err_code metric_store_aggregate_since(struct metric_store *store, struct slice type,
-                                           struct wall_time from, struct mono_time deadline,
-                                           struct aggregate *result, struct error *err)
+static enum scan_want judge(void *context, const struct moments *m)
 {
-    struct query query = {.store = store, .type = type, .from = from};
-    bucket_reader_init(&query.reader, store->client, type, deadline);
-    aggregate_init(result);
-    int64_t bucket = bucket_of(from);
-    for (bool is_done = false; !is_done;) {
-        struct bucket_page page;
-        enum err_code code = bucket_reader_since(&query.reader, bucket, &page, err);
-        for (size_t i = 0; code == ERR_OK && i < page.count; i++)
-            code = add_bucket(&query, &page.views[i], result, err);
-        is_done = page.count < BUCKET_PAGE_MAX;
-        if (!is_done)
-            bucket = page.views[page.count - 1].bucket + 1;
-        bucket_page_release(&page);
-        if (code != ERR_OK)
-            return code;
+    const struct series *series = context;
+    bool has_first = is_within(series, m->first.at), has_last = is_within(series, m->last.at);
+    if (has_first && has_last)
+        return point_of(series, m->first.at) == point_of(series, m->last.at) ? SCAN_AGGREGATE
+                                                                             : SCAN_RECORDS;
+    bool is_outside = m->last.at.us < series->question->from.us ||
+                      (m->first.at.us >= series->question->from.us && !has_first);
+    return is_outside ? SCAN_NOTHING : SCAN_RECORDS;
+}
+
+static void widen(struct metric_report *report, const struct moments *m)
+{
+    if (!report->is_widened || m->first.at.us < report->from.us)
+        report->from = m->first.at;
+    if (!report->is_widened || m->last.at.us >= report->to.us)
+        report->to = (struct wall_time){m->last.at.us + 1};
+    report->is_widened = true;
+}
+
+static void take_aggregate(void *context, const struct aggregate *a, bool is_widened)
+{
+    const struct series *series = context;
+    const struct metric_question *question = series->question;
+    struct wall_time first = a->moments.first.at;
+    if (is_widened && question->is_continued && first.us < question->from.us)
+        return;
+    aggregate_merge(&series->points[point_of(series, first)], a);
+    if (is_widened)
+        widen(series->report, &a->moments);
+}
+
+static void take_records(void *context, const struct record *records, size_t count,
+                         uint64_t arrival)
+{
+    (void)arrival;
+    const struct series *series = context;
+    while (count > 0) {
+        size_t point = point_of(series, records[0].at);
+        size_t n = count_in_point(series, point, records, count);
+        aggregate_add_run(&series->points[point], records, n);
+        records += n;
+        count -= n;
     }
-    return ERR_OK;
+}
+
+static void take_base(void *context, const struct aggregate *base)
+{
+    const struct series *series = context;
+    struct metric_report *report = series->report;
+    switch (judge(context, &base->moments)) {
+    case SCAN_AGGREGATE:
+        take_aggregate(context, base, false);
+        return;
+    case SCAN_RECORDS:
+        report->is_folded = true;
+        report->folded_from = base->moments.first.at;
+        report->folded_to = (struct wall_time){base->moments.last.at.us + 1};
+        return;
+    default:
+        return;
+    }
+}
+
+static void note_damage(void *context, struct wall_time from, struct wall_time to)
+{
+    const struct series *series = context;
+    struct metric_report *report = series->report;
+    if (report->damage_count == METRIC_DAMAGES_MAX)
+        return;
+    report->damages[report->damage_count].from = from;
+    report->damages[report->damage_count].to = to;
+    report->damage_count++;
+}
+
+static void restart(void *context)
+{
+    const struct series *series = context;
+    *series->report = (struct metric_report){0};
+    for (size_t i = 0; i < series->count; i++)
+        aggregate_reset(&series->points[i]);
+}
+
+/* The largest span that lies within one step wherever it begins. */
+static enum span_level rollups_for(int64_t step_us)
+{
+    enum span_level level = SPAN_MONTH;
+    while (level > SPAN_NONE && step_us % (span_hours(level) * HOUR_US) != 0)
+        level--;
+    return level;
+}
+
+enum err_code metric_store_series(struct metric_store *store,
+                                  const struct metric_question *question, struct mono_time deadline,
+                                  struct aggregate *points, size_t count,
+                                  struct metric_report *report, struct error *err)
+{
+    int64_t origin_us = 0;
+    if (question->step_us > 0)
+        origin_us = floor_divide(question->from.us, question->step_us) * question->step_us;
+    struct series series = {question, origin_us, points, count, report};
+    const struct scan_visitor visitor = {.context = &series,
+                                         .judge = judge,
+                                         .take_aggregate = take_aggregate,
+                                         .take_records = take_records,
+                                         .take_base = take_base,
+                                         .note_damage = note_damage,
+                                         .restart = restart};
+    const struct scan_options options = {.type = question->type,
+                                         .from = question->from,
+                                         .to = question->to,
+                                         .rollups = rollups_for(question->step_us),
+                                         .has_histograms = points[0].has_histogram,
+                                         .fetch_max = SCAN_FETCH_MAX};
+    restart(&series);
+    enum err_code code =
+        metric_scan_run(store->client, store->sealer, &options, &visitor, deadline, err);
+    for (size_t i = 0; code == ERR_OK && i < count; i++) {
+        if (aggregate_failed(&points[i]))
+            code = error_set(err, ERR_NO_MEMORY, "Out of memory");
+    }
+    return code;
 }

@@ -4,17 +4,23 @@
 
 #include "metric_store_parts.h"
 #include "redis_keys.h"
+#include "span.h"
 
 struct metric_store *metric_store_new(const struct metric_store_options *options,
                                       struct redis_client *client, struct rate_limiter *limiter)
 {
-    struct metric_store *store = malloc(sizeof *store);
+    struct metric_store *store = calloc(1, sizeof *store);
     if (!store)
         return NULL;
-    *store = (struct metric_store){*options, client, limiter, aggregate_keeper_new(client)};
-    if (store->keeper)
+    store->options = *options;
+    store->client = client;
+    store->limiter = limiter;
+    store->sealer = chunk_sealer_new(client);
+    if (store->sealer)
+        store->tender = metric_tender_new(client, store->sealer, &store->options.retention);
+    if (store->tender)
         return store;
-    free(store);
+    metric_store_free(store);
     return NULL;
 }
 
@@ -22,41 +28,67 @@ void metric_store_free(struct metric_store *store)
 {
     if (!store)
         return;
-    aggregate_keeper_free(store->keeper);
+    metric_tender_free(store->tender);
+    chunk_sealer_free(store->sealer);
     free(store);
 }
 
-enum post_status { POST_STORED, POST_TYPES_FULL, POST_BUCKETS_FULL };
+enum post_status { POST_STORED, POST_TYPES_FULL, POST_SPANS_FULL, POST_DELETING };
 enum { POST_STATUS_AT = 4, POST_CLOSED_AT = 5 }; /* behind the limiter's share of the reply */
+enum { DELETION_RETRY_MS = 1000 };
 
 static enum err_code post(struct metric_store *store, const struct sample *sample,
                           const struct rate_call *call, struct redisReply **reply,
                           struct error *err)
 {
     struct slice prefix = redis_client_key_prefix(store->client);
-    struct redis_key meta, stem, types;
+    struct redis_key meta, stem, types, due;
     redis_key_meta(&meta, prefix, sample->type);
     redis_key_metric_stem(&stem, prefix, sample->type);
     redis_key_global(&types, prefix, "types");
+    redis_key_global(&due, prefix, "due");
     const struct slice keys[] = {redis_key_slice(&call->key), redis_key_slice(&meta),
-                                 redis_key_slice(&stem), redis_key_slice(&types)};
+                                 redis_key_slice(&stem), redis_key_slice(&types),
+                                 redis_key_slice(&due)};
 
     unsigned char record[RECORD_BYTES];
-    char bucket[24], types_max[24], buckets_max[24];
+    char hour[24], types_max[24], spans_max[24];
     record_pack((struct record){sample->at, sample->value}, record);
-    (void)snprintf(bucket, sizeof bucket, "%" PRId64, bucket_of(sample->at));
+    (void)snprintf(hour, sizeof hour, "%" PRId64, hour_of(sample->at));
     (void)snprintf(types_max, sizeof types_max, "%zu", store->options.types_max);
-    (void)snprintf(buckets_max, sizeof buckets_max, "%zu", store->options.buckets_per_type_max);
+    (void)snprintf(spans_max, sizeof spans_max, "%zu", store->options.spans_per_type_max);
     const struct slice args[] = {slice_from_string(call->limit_text),
                                  slice_from_string(call->window_us_text),
                                  slice_of((const char *)record, sizeof record),
-                                 slice_from_string(bucket),
+                                 slice_from_string(hour),
                                  sample->type,
                                  slice_from_string(types_max),
-                                 slice_from_string(buckets_max)};
+                                 slice_from_string(spans_max)};
     return redis_client_eval(store->client, REDIS_LANE_WRITE, REDIS_SCRIPT_POST, keys,
                              sizeof keys / sizeof *keys, args, sizeof args / sizeof *args, reply,
                              err);
+}
+
+static enum err_code refuse_type(const struct metric_store *store, struct error *err)
+{
+    size_t max = store->options.types_max;
+    enum err_code code = error_set(err, ERR_LIMIT_REACHED,
+                                   "There are %zu types already, and no more may be made "
+                                   "(MAX_TYPES)",
+                                   max);
+    (void)error_add_field(err, "body", "type", "must be one of the %zu types that there are", max);
+    return code;
+}
+
+static enum err_code refuse_hour(const struct metric_store *store, struct error *err)
+{
+    size_t max = store->options.spans_per_type_max;
+    enum err_code code = error_set(err, ERR_LIMIT_REACHED,
+                                   "Samples of this type lie in %zu hours, days and months "
+                                   "already, and may not spread over more (MAX_BUCKETS)",
+                                   max);
+    (void)error_add_field(err, "body", "timestamp", "must not open a further hour");
+    return code;
 }
 
 static enum err_code conclude(struct metric_store *store, const struct sample *sample,
@@ -68,18 +100,16 @@ static enum err_code conclude(struct metric_store *store, const struct sample *s
     switch (status) {
     case POST_STORED:
         if (closed >= 0)
-            aggregate_keeper_chunk_closed(store->keeper, sample->type, bucket_of(sample->at),
-                                          (uint64_t)closed);
+            chunk_sealer_chunk_closed(store->sealer, sample->type, hour_of(sample->at), closed);
         return ERR_OK;
     case POST_TYPES_FULL:
-        return error_set(err, ERR_LIMIT_REACHED,
-                         "There are %zu types already, and no more may be made",
-                         store->options.types_max);
+        return refuse_type(store, err);
+    case POST_DELETING:
+        if (err)
+            err->retry_after_ms = DELETION_RETRY_MS;
+        return error_set(err, ERR_STORE_UNAVAILABLE, "This type is being deleted");
     default:
-        return error_set(err, ERR_LIMIT_REACHED,
-                         "Samples of this type lie in %zu different hours already, and may not "
-                         "spread over more",
-                         store->options.buckets_per_type_max);
+        return refuse_hour(store, err);
     }
 }
 

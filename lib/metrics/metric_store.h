@@ -1,12 +1,12 @@
 /*
- * metric_store: samples in Redis; raw is the truth, an aggregate is a cache of it.
+ * metric_store: samples in Redis.
  *
- * Writing appends a record to the open chunk of its bucket and moves `meta`: one
- * script call, O(1), whatever the size of the data, the order or the age of samples.
- * A chunk of 65,536 bytes is closed (renamed) and never changes again. Reading
- * takes an aggregate for the bytes that it covers and folds in the rest, never more
- * than a chunk per bucket; aggregates that are missing or short are made and
- * written back by whoever notices. Thread-safe.
+ * Writing appends a record to the open chunk of its hour and moves `meta`: one script
+ * call, O(1), whatever the size of the data, the order or the age of samples. A chunk
+ * that is full, or whose hour is over, is closed, sealed (chunk.h) and never written to
+ * again; what is sparse is gathered into the day or the month (metric_tender.h). Reading
+ * (metric_scan.h) takes the aggregates of closed chunks, rolled up by hour, day and month,
+ * and folds in the open ones and the chunks at the edges of its window. Thread-safe.
  */
 #ifndef LIB_METRICS_METRIC_STORE_H
 #define LIB_METRICS_METRIC_STORE_H
@@ -17,18 +17,21 @@
 #include "aggregate.h"
 #include "error.h"
 #include "meta.h"
+#include "metric_tender.h"
 #include "rate_limiter.h"
 #include "redis_client.h"
 #include "sample.h"
+#include "sample_page.h"
 
 struct metric_store;
 
 struct metric_store_options {
-    size_t types_max;            /* MAX_TYPES: a new type beyond is refused */
-    size_t buckets_per_type_max; /* MAX_BUCKETS: hours that one type may spread over */
+    size_t types_max; /* MAX_TYPES: a new type beyond is refused */
+    struct metric_retention retention;
+    size_t spans_per_type_max; /* MAX_BUCKETS: hours, days and months that one type may lie in */
 };
 
-/* Starts one thread that aggregates chunks as they close: after the fork. */
+/* Starts two threads, one that seals chunks as they close and one that tends: after the fork. */
 struct metric_store *metric_store_new(const struct metric_store_options *options,
                                       struct redis_client *client, struct rate_limiter *limiter);
 void metric_store_free(struct metric_store *store);
@@ -39,42 +42,89 @@ void metric_store_free(struct metric_store *store);
  *
  * ERR_OK: stored, and on disk if Redis says so before it answers. ERR_RATE_LIMITED:
  * refused, nothing written. In both `verdict` is complete. ERR_LIMIT_REACHED: a new
- * type or hour beyond the maximum; nothing written, nothing spent. Else the store's
- * error (redis_client.h).
+ * type or hour beyond the maximum, with the member of the sample that is to blame;
+ * nothing written, nothing spent. ERR_STORE_UNAVAILABLE also while the type is being
+ * deleted. Else the store's error (redis_client.h).
  */
 enum err_code metric_store_add(struct metric_store *store, const struct sample *sample,
                                const struct rate_policy *policy, const struct rate_subject *subject,
                                struct rate_verdict *verdict, struct error *err)
     __attribute__((warn_unused_result));
 
-/*
- * Everything with from <= timestamp, exact to the microsecond, as of one instant not
- * before the call (where there are more than 64 hours with samples: one for each 64).
- * Unknown type: an empty aggregate. Costs a few round trips, bounded
- * by `deadline`; a wide window on cold aggregates costs more, once. `result->first` is
- * the sample that will leave the window first.
- */
-enum err_code metric_store_aggregate_since(struct metric_store *store, struct slice type,
-                                           struct wall_time from, struct mono_time deadline,
-                                           struct aggregate *result, struct error *err)
-    __attribute__((warn_unused_result));
+enum { METRIC_DAMAGES_MAX = 8 };
 
-/* One sample of a list. `type` lives in the arena of the call. */
-struct listed_sample {
-    struct record record;
+/* What an answer over a window has to say about itself. */
+struct metric_report {
+    bool is_widened; /* samples have expired of whose hour, day or month only a part was asked */
+    struct wall_time from, to; /* then: [from, to) is what the answer really holds of those */
+    bool is_folded; /* nothing is known of the samples between these two but what they add to
+                     * everything: they are not in the answer */
+    struct wall_time folded_from, folded_to; /* [from, to) */
+    size_t damage_count; /* the first METRIC_DAMAGES_MAX stretches that cannot be read */
+    struct {
+        struct wall_time from, to;
+    } damages[METRIC_DAMAGES_MAX];
+};
+
+struct metric_question {
     struct slice type;
-    uint32_t rank; /* among samples of its type with the same timestamp, by arrival, from 0 */
+    struct wall_time from; /* WALL_TIME_MIN: from the beginning */
+    struct wall_time to;   /* excluded; WALL_TIME_MAX: no upper bound */
+    /* Of a series: steps begin at its multiples, counted from 1970, the first one holds
+     * `from`, and only what lies in the window counts. 0: one point for all. */
+    int64_t step_us;
+    /* Another question ended at `from`, and has told what has expired and lies across it. */
+    bool is_continued;
 };
 
 /*
- * The newest `limit` (1 to 1000) samples by timestamp, oldest first; ties by arrival
- * within a type, by name across types. `type` empty: of all types. `samples` has room
- * for `limit`; `arena` holds names. Sets `*count`.
+ * Aggregate what lies in a window, exact to the microsecond, into `count` points (one for
+ * each step), which the caller has made by aggregate_init, all alike: with histograms or
+ * without. They are reset first. As of one instant not before the call for each 500 chunks
+ * or spans. Unknown type: empty points. A few round trips, bounded by `deadline`; chunks
+ * that were not sealed or rolled up yet cost more, once.
+ */
+enum err_code metric_store_series(struct metric_store *store,
+                                  const struct metric_question *question, struct mono_time deadline,
+                                  struct aggregate *points, size_t count,
+                                  struct metric_report *report, struct error *err)
+    __attribute__((warn_unused_result));
+
+/* A place in a list: before the samples of `type` at `at` from `rank` on. */
+struct list_place {
+    struct wall_time at; /* years 1 to 9999 */
+    struct slice type;
+    uint64_t rank;
+};
+
+struct list_question {
+    struct slice type;              /* empty: of all types */
+    struct wall_time from, to;      /* as in struct metric_question */
+    bool is_backward;               /* what comes before the place; else what comes after it */
+    const struct list_place *place; /* NULL: the end of the window, or its beginning */
+    size_t limit;                   /* at least 1 */
+};
+
+/*
+ * The `limit` samples nearest to a place, oldest first; ties by arrival within a type, by
+ * name across types. What was there before the call is seen for certain, what comes
+ * meanwhile perhaps. So one who goes on from where a page ended, before its first or
+ * behind its last sample, meets each sample once, whatever is posted in between. (When
+ * samples expire, ranks of the others of the very same timestamp and type go down.)
+ *
+ * `samples` has room for `limit`, and `*count` says how many there are; `arena` holds
+ * their names. Samples that have expired are left out; of `report` the damages alone are
+ * set, those in reach of the page.
+ *
+ * A few round trips for one type, and a chunk read for every 4,096 samples of the page or
+ * of the instant where it begins or ends. Of all types, two for each that can have samples
+ * there, which forward, or far back, may be most of them; bounded by `deadline`.
  */
 struct arena;
-enum err_code metric_store_list(struct metric_store *store, struct slice type, size_t limit,
+enum err_code metric_store_list(struct metric_store *store, const struct list_question *question,
                                 struct mono_time deadline, struct arena *arena,
-                                struct listed_sample *samples, size_t *count, struct error *err)
+                                struct listed_sample *samples, size_t *count,
+                                struct metric_report *report, struct error *err)
     __attribute__((warn_unused_result));
 
 #endif

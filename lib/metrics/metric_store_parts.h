@@ -2,14 +2,15 @@
 #ifndef LIB_METRICS_METRIC_STORE_PARTS_H
 #define LIB_METRICS_METRIC_STORE_PARTS_H
 
-#include "aggregate_keeper.h"
+#include "chunk_sealer.h"
 #include "metric_store.h"
 
 struct metric_store {
     struct metric_store_options options;
     struct redis_client *client;
     struct rate_limiter *limiter;
-    struct aggregate_keeper *keeper;
+    struct chunk_sealer *sealer;
+    struct metric_tender *tender;
 };
 
 #endif

@@ -56,14 +56,18 @@ static inline double packed_f64(const unsigned char *in)
     return value;
 }
 
+static inline uint32_t packed_fnv1a(uint32_t hash, const unsigned char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ bytes[i]) * UINT32_C(16777619);
+    return hash;
+}
+
+/* `len` >= PACKED_SEAL_END. */
 static inline uint32_t packed_seal_of(const unsigned char *bytes, size_t len)
 {
-    uint32_t hash = UINT32_C(2166136261);
-    for (size_t i = 0; i < len; i++) {
-        if (i < PACKED_SEAL_AT || i >= PACKED_SEAL_END)
-            hash = (hash ^ bytes[i]) * UINT32_C(16777619);
-    }
-    return htole32(hash);
+    uint32_t hash = packed_fnv1a(UINT32_C(2166136261), bytes, PACKED_SEAL_AT);
+    return htole32(packed_fnv1a(hash, bytes + PACKED_SEAL_END, len - PACKED_SEAL_END));
 }
 
 /* `len` >= 8, everything else in place. */

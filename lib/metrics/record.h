@@ -1,22 +1,20 @@
 /*
- * record: how one sample lies in a chunk, and which bucket it belongs to. Pure.
+ * record: one sample without its name, and how it lies in an open chunk. Pure.
  *
  * 16 bytes, little endian: int64 microseconds since 1970, IEEE 754 double. A chunk
- * is up to CHUNK_RECORDS of them in order of arrival. A bucket is an hour of event
- * time, numbered from 1970 (negative before).
+ * is up to CHUNK_RECORDS of them, in order of arrival while it is open.
  */
 #ifndef LIB_METRICS_RECORD_H
 #define LIB_METRICS_RECORD_H
 
 #include <endian.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "clock.h"
 
 enum { RECORD_BYTES = 16, CHUNK_RECORDS = 4096, CHUNK_BYTES = RECORD_BYTES * CHUNK_RECORDS };
-
-#define BUCKET_US INT64_C(3600000000)
 
 /* Before and after every sample. */
 #define WALL_TIME_MIN ((struct wall_time){INT64_MIN})
@@ -47,16 +45,12 @@ static inline struct record record_unpack(const unsigned char in[static RECORD_B
     return r;
 }
 
-/* The bucket that holds `at`: floor division, also before 1970. */
-static inline int64_t bucket_of(struct wall_time at)
-{
-    int64_t quotient = at.us / BUCKET_US;
-    return at.us % BUCKET_US < 0 ? quotient - 1 : quotient;
-}
+/*
+ * Put records into order of time; equal timestamps stay in the order in which they
+ * come. `spare` has room for as many. Costs one pass where they are in order already.
+ */
+void records_sort(struct record *records, size_t count, struct record *spare);
 
-static inline struct wall_time bucket_start(int64_t bucket)
-{
-    return (struct wall_time){bucket * BUCKET_US};
-}
+void records_unpack(const unsigned char *packed, size_t count, struct record *records);
 
 #endif

@@ -1,7 +1,6 @@
 #include "summary_cache.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,17 +10,16 @@
 /*
  * A kept answer, little endian:
  *
- *   0  u8   KEPT_VERSION   1 u8 KEPT_KIND   2 u16 total bytes   4 u32 seal (packed.h)
+ *   0  u8   KEPT_VERSION   1 u8 KEPT_KIND   2 u16 zero   4 u32 seal of these 32 (packed.h)
  *   8  u64  version of the data that it was made from
  *  16  i64  when it was made   24 i64 when it stops being true by itself (us, Redis TIME)
- *  32  u64  count   40 f64 average   48 f64 min   56 f64 max   64 f64 latest
+ *  32       packed aggregate (aggregate.h), of a size of its own; nothing when no sample counts
  */
-enum { KEPT_VERSION = 1, KEPT_KIND = 'S', KEPT_BYTES = 72, KEEP_EVERY_US = 100000 };
+enum { KEPT_VERSION = 2, KEPT_KIND = 'S', KEPT_HEAD_BYTES = 32, KEEP_EVERY_US = 100000 };
 
 struct kept_answer {
     uint64_t version;
     int64_t made_us, end_us;
-    struct summary summary;
 };
 
 static const struct {
@@ -36,6 +34,11 @@ static const struct {
 struct slice period_name(enum period period)
 {
     return slice_from_string(periods[period].name);
+}
+
+int64_t period_span_us(enum period period)
+{
+    return periods[period].span_us;
 }
 
 bool period_parse(struct slice name, enum period *period)
@@ -69,36 +72,26 @@ void summary_cache_free(struct summary_cache *cache)
     free(cache);
 }
 
-static void pack(const struct kept_answer *kept, unsigned char out[static KEPT_BYTES])
+static void pack_head(const struct kept_answer *kept, unsigned char out[static KEPT_HEAD_BYTES])
 {
     out[0] = KEPT_VERSION;
     out[1] = KEPT_KIND;
-    packed_put_u16(out + 2, KEPT_BYTES);
+    packed_put_u16(out + 2, 0);
     packed_put_u64(out + 8, kept->version);
     packed_put_u64(out + 16, (uint64_t)kept->made_us);
     packed_put_u64(out + 24, (uint64_t)kept->end_us);
-    packed_put_u64(out + 32, kept->summary.count);
-    packed_put_f64(out + 40, kept->summary.average);
-    packed_put_f64(out + 48, kept->summary.min);
-    packed_put_f64(out + 56, kept->summary.max);
-    packed_put_f64(out + 64, kept->summary.latest);
-    packed_seal(out, KEPT_BYTES);
+    packed_seal(out, KEPT_HEAD_BYTES);
 }
 
-static bool unpack(struct slice packed, struct kept_answer *kept)
+static bool unpack_head(struct slice packed, struct kept_answer *kept)
 {
     const unsigned char *in = (const unsigned char *)packed.ptr;
-    if (packed.len != KEPT_BYTES || in[0] != KEPT_VERSION || in[1] != KEPT_KIND ||
-        packed_u16(in + 2) != KEPT_BYTES || !packed_is_sound(in, KEPT_BYTES))
+    if (packed.len < KEPT_HEAD_BYTES || in[0] != KEPT_VERSION || in[1] != KEPT_KIND ||
+        !packed_is_sound(in, KEPT_HEAD_BYTES))
         return false;
     *kept = (struct kept_answer){.version = packed_u64(in + 8),
                                  .made_us = (int64_t)packed_u64(in + 16),
-                                 .end_us = (int64_t)packed_u64(in + 24),
-                                 .summary = {.count = packed_u64(in + 32),
-                                             .average = packed_f64(in + 40),
-                                             .min = packed_f64(in + 48),
-                                             .max = packed_f64(in + 56),
-                                             .latest = packed_f64(in + 64)}};
+                                 .end_us = (int64_t)packed_u64(in + 24)};
     return true;
 }
 
@@ -107,6 +100,7 @@ struct question {
     bool has_meta, has_kept;
     struct meta meta;
     struct kept_answer kept;
+    struct slice kept_aggregate; /* packed, not checked */
     struct slice external;
     int64_t external_ttl_us;
     int64_t now_us;
@@ -116,10 +110,14 @@ static bool read_question(const struct redisReply *reply, struct question *quest
 {
     struct slice packed;
     int64_t ttl_ms;
-    question->has_meta = redis_reply_bytes_at(reply, 0, &packed);
+    question->has_meta = redis_reply_bytes_at(reply, 0, &packed) && !meta_is_deleting(packed);
     if (question->has_meta && !meta_unpack(packed, &question->meta))
         return false;
-    question->has_kept = redis_reply_bytes_at(reply, 1, &packed) && unpack(packed, &question->kept);
+    question->has_kept =
+        redis_reply_bytes_at(reply, 1, &packed) && unpack_head(packed, &question->kept);
+    if (question->has_kept)
+        question->kept_aggregate =
+            slice_of(packed.ptr + KEPT_HEAD_BYTES, packed.len - KEPT_HEAD_BYTES);
     question->external = SLICE("");
     (void)redis_reply_bytes_at(reply, 2, &question->external);
     if (!redis_reply_integer_at(reply, 3, &ttl_ms) ||
@@ -129,18 +127,22 @@ static bool read_question(const struct redisReply *reply, struct question *quest
     return true;
 }
 
-static enum err_code ask(struct summary_cache *cache, struct slice type, enum period period,
+/* `period` NULL: nothing is kept of what is asked for. */
+static enum err_code ask(struct summary_cache *cache, struct slice type, const enum period *period,
                          struct redisReply **reply, struct question *question, struct error *err)
 {
     struct slice prefix = redis_client_key_prefix(cache->client);
-    struct redis_key meta, kept, external;
+    struct redis_key meta, external, kept;
     redis_key_meta(&meta, prefix, type);
-    redis_key_summary(&kept, prefix, type, period_name(period));
     redis_key_external(&external, prefix, type);
-    const struct slice keys[] = {redis_key_slice(&meta), redis_key_slice(&kept),
-                                 redis_key_slice(&external)};
+    struct slice keys[3] = {redis_key_slice(&meta), redis_key_slice(&external)};
+    size_t key_count = 2;
+    if (period) {
+        redis_key_summary(&kept, prefix, type, period_name(*period));
+        keys[key_count++] = redis_key_slice(&kept);
+    }
     enum err_code code = redis_client_eval(cache->client, REDIS_LANE_READ, REDIS_SCRIPT_SUMMARY_GET,
-                                           keys, sizeof keys / sizeof *keys, NULL, 0, reply, err);
+                                           keys, key_count, NULL, 0, reply, err);
     if (code != ERR_OK || read_question(*reply, question))
         return code;
     code = error_set(err, ERR_INTERNAL, "Internal error");
@@ -149,56 +151,47 @@ static enum err_code ask(struct summary_cache *cache, struct slice type, enum pe
 }
 
 static void keep(struct summary_cache *cache, struct slice type, enum period period,
-                 const struct kept_answer *answer)
+                 const struct kept_answer *kept, const struct aggregate *a)
 {
+    unsigned char *packed = malloc(KEPT_HEAD_BYTES + AGGREGATE_PACKED_BYTES_MAX);
+    if (!packed)
+        return;
+    size_t len = KEPT_HEAD_BYTES;
+    pack_head(kept, packed);
+    if (a->moments.count > 0)
+        len += aggregate_pack(a, packed + KEPT_HEAD_BYTES);
+
     struct slice prefix = redis_client_key_prefix(cache->client);
-    struct redis_key meta, kept;
+    struct redis_key meta, key;
     redis_key_meta(&meta, prefix, type);
-    redis_key_summary(&kept, prefix, type, period_name(period));
-    const struct slice keys[] = {redis_key_slice(&meta), redis_key_slice(&kept)};
-    unsigned char packed[KEPT_BYTES];
+    redis_key_summary(&key, prefix, type, period_name(period));
+    const struct slice keys[] = {redis_key_slice(&meta), redis_key_slice(&key)};
     char ttl[16];
-    pack(answer, packed);
     (void)snprintf(ttl, sizeof ttl, "%" PRIu32, cache->ttl_seconds);
-    const struct slice args[] = {slice_of((const char *)packed, sizeof packed),
-                                 slice_from_string(ttl)};
+    const struct slice args[] = {slice_of((const char *)packed, len), slice_from_string(ttl)};
     redis_client_eval_detached(cache->client, REDIS_LANE_WRITE, REDIS_SCRIPT_SUMMARY_PUT, keys,
                                sizeof keys / sizeof *keys, args, sizeof args / sizeof *args);
-}
-
-/* An average lies within its samples, also where the sum rounds or overflows. */
-static struct summary summarise(uint64_t count, double average, double min, double max,
-                                double latest)
-{
-    return (struct summary){count, fmin(fmax(average, min), max), min, max, latest};
-}
-
-static struct summary summary_of_all(const struct meta *meta)
-{
-    return summarise(meta->count, (meta->sum_high + meta->sum_low) / (double)meta->count, meta->min,
-                     meta->max, meta->newest.value);
+    free(packed);
 }
 
 static enum err_code compute(struct summary_cache *cache, struct slice type, enum period period,
                              const struct question *question, struct mono_time deadline,
-                             struct kept_answer *made, struct error *err)
+                             struct summary_answer *answer, struct kept_answer *made,
+                             struct error *err)
 {
     /* The data may be newer than the version read before them: then that version is
      * over, and what is kept under it is never taken for the truth. */
     *made = (struct kept_answer){
         .version = question->meta.version, .made_us = question->now_us, .end_us = INT64_MAX};
-    if (period == PERIOD_ALL) {
-        made->summary = summary_of_all(&question->meta);
-        return ERR_OK;
-    }
-    struct aggregate a;
     int64_t span_us = periods[period].span_us;
-    enum err_code code = metric_store_aggregate_since(
-        cache->store, type, (struct wall_time){question->now_us - span_us}, deadline, &a, err);
-    if (code == ERR_OK && a.count > 0) {
-        made->summary = summarise(a.count, aggregate_average(&a), a.min, a.max, a.last.value);
-        made->end_us = a.first.at.us + span_us + 1;
-    }
+    struct metric_question window = {.type = type, .from = WALL_TIME_MIN, .to = WALL_TIME_MAX};
+    if (period != PERIOD_ALL)
+        window.from.us = question->now_us - span_us;
+    enum err_code code = metric_store_series(cache->store, &window, deadline, &answer->aggregate, 1,
+                                             &answer->report, err);
+    const struct moments *m = &answer->aggregate.moments;
+    if (code == ERR_OK && m->count > 0 && period != PERIOD_ALL)
+        made->end_us = m->first.at.us + span_us + 1;
     return code;
 }
 
@@ -226,25 +219,43 @@ static bool is_good(const struct question *question, int64_t fresh_us)
     return question->has_kept && (is_true(question, kept) || (age_us >= 0 && age_us < fresh_us));
 }
 
-static enum err_code answer_question(struct summary_cache *cache, struct slice type,
-                                     enum period period, int64_t fresh_us,
-                                     const struct question *question, struct mono_time deadline,
-                                     struct summary_answer *answer, struct error *err)
+/* False: it is damaged. */
+static bool use_kept(const struct question *question, struct summary_answer *answer)
 {
-    *answer = (struct summary_answer){.valid_us = INT64_MAX,
-                                      .external_ttl_us = question->external_ttl_us};
+    aggregate_reset(&answer->aggregate);
+    return question->kept_aggregate.len == 0 ||
+           aggregate_unpack(question->kept_aggregate, &answer->aggregate);
+}
+
+static void begin_answer(struct summary_answer *answer, const struct question *question)
+{
+    aggregate_reset(&answer->aggregate);
+    answer->report = (struct metric_report){0};
+    answer->is_hit = false;
+    answer->now_us = question->now_us;
+    answer->age_us = 0;
+    answer->valid_us = INT64_MAX;
+    answer->external_ttl_us = question->external_ttl_us;
+}
+
+static enum err_code answer_period(struct summary_cache *cache, struct slice type,
+                                   enum period period, int64_t fresh_us,
+                                   const struct question *question, struct mono_time deadline,
+                                   struct summary_answer *answer, struct error *err)
+{
+    begin_answer(answer, question);
     if (!question->has_meta)
         return ERR_OK;
     struct kept_answer made = question->kept;
-    answer->is_hit = is_good(question, fresh_us);
+    answer->is_hit = is_good(question, fresh_us) && use_kept(question, answer);
     if (!answer->is_hit) {
-        enum err_code code = compute(cache, type, period, question, deadline, &made, err);
+        enum err_code code = compute(cache, type, period, question, deadline, answer, &made, err);
         if (code != ERR_OK)
             return code;
-        if (is_worth_keeping(question))
-            keep(cache, type, period, &made);
+        bool is_whole = !answer->report.is_widened && answer->report.damage_count == 0;
+        if (is_whole && is_worth_keeping(question))
+            keep(cache, type, period, &made, &answer->aggregate);
     }
-    answer->summary = made.summary;
     answer->age_us = question->now_us - made.made_us;
     if (!is_true(question, &made))
         answer->valid_us = 0;
@@ -260,9 +271,30 @@ enum err_code summary_cache_get(struct summary_cache *cache, struct slice type, 
 {
     struct redisReply *reply;
     struct question question = {0};
-    enum err_code code = ask(cache, type, period, &reply, &question, err);
+    enum err_code code = ask(cache, type, &period, &reply, &question, err);
     if (code == ERR_OK)
-        code = answer_question(cache, type, period, fresh_us, &question, deadline, answer, err);
+        code = answer_period(cache, type, period, fresh_us, &question, deadline, answer, err);
+    if (code == ERR_OK)
+        strbuf_append_slice(external, question.external);
+    redis_reply_free(reply);
+    return code;
+}
+
+enum err_code summary_cache_get_window(struct summary_cache *cache, struct slice type,
+                                       struct wall_time from, struct wall_time to,
+                                       struct mono_time deadline, struct summary_answer *answer,
+                                       struct strbuf *external, struct error *err)
+{
+    struct redisReply *reply;
+    struct question question = {0};
+    const struct metric_question window = {.type = type, .from = from, .to = to};
+    enum err_code code = ask(cache, type, NULL, &reply, &question, err);
+    if (code == ERR_OK) {
+        begin_answer(answer, &question);
+        if (question.has_meta)
+            code = metric_store_series(cache->store, &window, deadline, &answer->aggregate, 1,
+                                       &answer->report, err);
+    }
     if (code == ERR_OK)
         strbuf_append_slice(external, question.external);
     redis_reply_free(reply);

@@ -49,15 +49,16 @@ static enum err_code say_no_memory(struct error *err)
 }
 
 /* A meta that is missing or of no use says nothing about how new its type is: such a
- * type counts as the newest, so that it is looked at. */
+ * type counts as the newest, so that it is looked at. One that is being deleted is none. */
 static enum err_code add_entries(struct type_directory *types, const struct lookup *lookup,
                                  const struct redisReply *metas, struct error *err)
 {
     for (size_t i = 0; i < lookup->count; i++) {
         struct slice packed;
         struct meta meta = {.newest.at = WALL_TIME_MAX};
-        if (redis_reply_bytes_at(metas, i, &packed))
-            (void)meta_unpack(packed, &meta);
+        if (redis_reply_bytes_at(metas, i, &packed) && !meta_unpack(packed, &meta) &&
+            meta_is_deleting(packed))
+            continue;
         if (!add_entry(types, lookup->names[i], meta.newest.at))
             return say_no_memory(err);
     }

@@ -226,10 +226,10 @@ static bool accept_facts(struct redis_conn *conn, const redisReply *reply, unsig
     int64_t version;
     if (from_end != 2 || !redis_reply_bytes(reply, &schema))
         return true;
-    if (number_parse_int64(schema, 0, REDIS_SCHEMA, &version))
+    if (number_parse_int64(schema, REDIS_SCHEMA, REDIS_SCHEMA, &version))
         return true;
     (void)snprintf(cause, cause_bytes,
-                   "the data's layout is version %.*s; this program knows %d and older",
+                   "the data's layout is version %.*s; this program knows %d alone",
                    (int)(schema.len < 20 ? schema.len : 20), schema.ptr, REDIS_SCHEMA);
     return false;
 }

@@ -1,6 +1,8 @@
 #include "redis_keys.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 static void put(struct redis_key *key, struct slice s)
 {
@@ -54,6 +56,26 @@ void redis_key_metric_stem(struct redis_key *key, struct slice prefix, struct sl
 {
     begin(key, prefix, SLICE("m"), type);
     put(key, SLICE(":"));
+}
+
+void redis_key_append(struct redis_key *key, struct slice name)
+{
+    put(key, name);
+}
+
+void redis_key_base(struct redis_key *key, struct slice prefix, struct slice type)
+{
+    redis_key_metric_stem(key, prefix, type);
+    put(key, SLICE("blk:base"));
+}
+
+void redis_key_raw_chunk(struct redis_key *key, struct slice prefix, struct slice type,
+                         int64_t hour, int64_t number)
+{
+    char name[64];
+    int len = snprintf(name, sizeof name, "raw:%" PRId64 ":%" PRId64, hour, number);
+    redis_key_metric_stem(key, prefix, type);
+    put(key, slice_of(name, (size_t)len));
 }
 
 void redis_key_summary(struct redis_key *key, struct slice prefix, struct slice type,

@@ -7,13 +7,19 @@
  *
  *   <p>schema                    version of this layout
  *   <p>types                     sorted set of type names, all of score 0: in order of bytes
- *   <p>meta:{type}               version, count, newest sample, totals (metrics/meta.h)
- *   <p>m:{type}:buckets          sorted set of bucket numbers
- *   <p>m:{type}:chunks           hash: bucket -> how many of its chunks are closed
- *   <p>m:{type}:raw:<bucket>     the bucket's open chunk (tail)
- *   <p>m:{type}:raw:<bucket>:<n> its closed chunks, n from 0 in order of arrival
- *   <p>m:{type}:agg:<bucket>     aggregate of a prefix of the bucket's bytes
- *   <p>m:{type}:agg:<bucket>:<n> aggregate of one closed chunk
+ *   <p>tender                    lease of the one that tends types
+ *   <p>due                       sorted set: type name -> when it next needs tending (s)
+ *   <p>meta:{type}               version, count, newest sample, first instant (metrics/meta.h)
+ *   <p>m:{type}:open             sorted set of the hours that have an open chunk
+ *   <p>m:{type}:raw:<hour>       the hour's open chunk
+ *   <p>m:{type}:raw:<hour>:<n>   a closed chunk that is not sealed yet
+ *   <p>m:{type}:unsealed         set of those: "<hour>:<n>"
+ *   <p>m:{type}:blk:<span>:<n>   a sealed chunk (metrics/chunk.h), n from 0 in order of arrival
+ *   <p>m:{type}:spans            sorted set of spans (metrics/span.h) that hold closed chunks
+ *   <p>m:{type}:chunks           hash: span -> how many of its own are closed; and `layout`
+ *   <p>m:{type}:agg:<span>       rollup of all that is closed in a span
+ *   <p>m:{type}:blk:base         aggregate of all whose aggregates have expired
+ *   <p>m:{type}:gone:<index>     the indexes of a type that is being deleted
  *   <p>m:{type}:sum:<period>     cached answer
  *   <p>ext:{type}                the external service's data
  *   <p>rl:{subject}:<policy>     rate limiter's log of admitted instants
@@ -43,9 +49,13 @@ static inline struct slice redis_key_slice(const struct redis_key *key)
 void redis_key_global(struct redis_key *key, struct slice prefix, const char *name);
 
 /* `<p><family>:{tag}`, for families meta, ext, rl, cb; and `<p>m:{tag}:`, the stem of a
- * type's own keys, to which scripts append "buckets", "raw:<bucket>" and so on. */
+ * type's own keys, to which scripts append "open", "raw:<hour>" and so on. */
 void redis_key_meta(struct redis_key *key, struct slice prefix, struct slice type);
 void redis_key_metric_stem(struct redis_key *key, struct slice prefix, struct slice type);
+void redis_key_base(struct redis_key *key, struct slice prefix, struct slice type);
+void redis_key_append(struct redis_key *key, struct slice name); /* to a stem */
+void redis_key_raw_chunk(struct redis_key *key, struct slice prefix, struct slice type,
+                         int64_t hour, int64_t number);
 void redis_key_summary(struct redis_key *key, struct slice prefix, struct slice type,
                        struct slice period);
 void redis_key_external(struct redis_key *key, struct slice prefix, struct slice type);

@@ -76,14 +76,17 @@ static void run_call(struct slot *slot)
 static void keep_data(struct slot *slot)
 {
     struct external_service *service = slot->service;
-    struct redis_key key;
+    struct slice prefix = redis_client_key_prefix(service->client);
+    struct redis_key meta, key;
     char ttl[16];
-    redis_key_external(&key, redis_client_key_prefix(service->client), strbuf_slice(&slot->type));
+    redis_key_meta(&meta, prefix, strbuf_slice(&slot->type));
+    redis_key_external(&key, prefix, strbuf_slice(&slot->type));
     (void)snprintf(ttl, sizeof ttl, "%" PRIu32, service->options.cache_ttl_seconds);
-    const struct slice argv[] = {SLICE("SET"), redis_key_slice(&key), strbuf_slice(&slot->data),
-                                 SLICE("EX"), slice_from_string(ttl)};
+    const struct slice keys[] = {redis_key_slice(&meta), redis_key_slice(&key)};
+    const struct slice args[] = {strbuf_slice(&slot->data), slice_from_string(ttl)};
     struct redisReply *reply;
-    if (redis_client_call(service->client, REDIS_LANE_WRITE, argv, 5, &reply, &slot->err) == ERR_OK)
+    if (redis_client_eval(service->client, REDIS_LANE_WRITE, REDIS_SCRIPT_EXTERNAL_PUT, keys, 2,
+                          args, 2, &reply, &slot->err) == ERR_OK)
         redis_reply_free(reply);
     else
         LOG_EVENT(LOG_WARNING, "external_data_not_kept", LOG_TEXT("error", slot->err.detail));

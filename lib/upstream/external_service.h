@@ -52,8 +52,8 @@ enum err_code external_service_call(struct external_service *service, struct sli
 
 /*
  * Fetch the data of `type` in the background and keep it in Redis (`ext:{type}`, for
- * cache_ttl_seconds). Returns at once; does nothing when that type is being fetched or
- * every slot is busy. What the breaker refuses, or fails, is not kept.
+ * cache_ttl_seconds), unless the type is gone by then. Returns at once; does nothing when that type
+ * is being fetched or every slot is busy. What the breaker refuses, or fails, is not kept.
  */
 void external_service_refresh(struct external_service *service, struct slice type);
 

@@ -4,7 +4,8 @@
 # BASE_URL defaults to http://localhost:8000. Prints TAP; exit code 1 when a check fails.
 # May be run again on the same data: it uses a type of its own and first waits, by
 # /api/rate-limit, until the caller's allowance is whole. Expects the default limit of
-# 10 in 60 s, or whatever /api/rate-limit says, up to 50.
+# 10 in 60 s, or whatever /api/rate-limit says, up to 50. With ADMIN_TOKEN set, to that of the
+# service, it also deletes a type.
 set -u
 
 base=${1:-http://localhost:8000}
@@ -13,9 +14,13 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 . "$(dirname "$0")/tap.sh"
 
-post() { # post SECONDS VALUE
+post() { # post SECONDS VALUE [TYPE]
     ask POST /api/metrics -H 'Content-Type: application/json' \
-        -d "{\"timestamp\":\"2026-02-21T12:00:$(printf %02d "$1")Z\",\"value\":$2,\"type\":\"$type\"}"
+        -d "{\"timestamp\":\"2026-02-21T12:00:$(printf %02d "$1")Z\",\"value\":$2,\"type\":\"${3:-$type}\"}"
+}
+
+delete() { # delete TYPE, percent-encoded [CURL OPTION...]
+    ask DELETE "/api/metrics?type=$1" "${@:2}"
 }
 
 ask GET /health
@@ -37,13 +42,39 @@ check "the external service answers, falls back or is named as failing" eval \
     'is 200 && { has "\"status\":\"success\"" || has "\"status\":\"fallback\""; } || is 503'
 
 # The allowance, whole: others may have used this address a moment ago.
-for _ in $(seq 90); do
-    ask GET /api/rate-limit
-    limit=$(number limit)
-    [ "$(number remaining)" = "$limit" ] && break
-    sleep 1
-done
+await_allowance() {
+    for _ in $(seq 90); do
+        ask GET /api/rate-limit
+        limit=$(number limit)
+        [ "$(number remaining)" = "$limit" ] && break
+        sleep 1
+    done
+}
+
+await_allowance
 check "the caller's standing is told, free of charge" eval 'is 200 && [ -n "$limit" ]'
+if [ -n "${ADMIN_TOKEN:-}" ]; then
+    doomed="gone é $type" doomed_encoded=gone%20%C3%A9%20$type admin="Authorization: Bearer $ADMIN_TOKEN"
+    post 0 1 "$doomed"
+    ask GET "/api/metrics/types?match=gone%20?%20$type"
+    check "a type is found by a pattern" eval 'is 200 && has "{\"types\":[{\"type\":\"$doomed\",\"count\":1,"'
+    delete "$doomed_encoded" -H "X-Confirm-Delete: $doomed"
+    check "its deletion asks for a token" eval 'is 401 && says "www-authenticate: Bearer"'
+    delete "$doomed_encoded" -H "X-Confirm-Delete: $doomed" -H "Authorization: Bearer x$ADMIN_TOKEN"
+    check "for the right one" is 401
+    delete "$doomed_encoded" -H "$admin"
+    check "and for a confirmation" eval 'is 428 && has X-Confirm-Delete'
+    delete "$doomed_encoded" -H "$admin" -H "X-Confirm-Delete: $doomed"
+    check "then it is deleted" eval 'is 200 && has "\"message\":\"Type deleted\""'
+    delete "$doomed_encoded" -H "$admin" -H "X-Confirm-Delete: $doomed_encoded"
+    check "and no type any more" is 404
+    ask GET "/api/metrics/summary?type=$doomed_encoded"
+    check "nor has it samples" eval 'is 200 && has "\"count\":0,"'
+    await_allowance
+else
+    delete "$type" -H "X-Confirm-Delete: $type"
+    check "without an administrator nothing is deleted" is 404
+fi
 if [ "${limit:-0}" -lt 1 ] || [ "$limit" -gt 50 ]; then
     echo "# the limit is ${limit:-unknown}: its checks are for 1 to 50"
     limit=0
@@ -70,6 +101,10 @@ for _ in 1 2 3 4 5; do
     sleep 0.2
 done
 check "an unchanged summary is 304" is 304
+window='from=2026-02-21T12:00:00Z&to=2026-02-21T12:00:01Z'
+ask GET "/api/metrics/summary?type=$type&$window&percentiles=50,99.9&compare=previous"
+check "a window has its percentiles" has '"percentiles":{"p50":10.5,"p999":10.5}'
+check "a window is compared with the one before" has '"change":{"count":{"absolute":1,"relative":null}'
 
 created=1 refused=0 other=0
 if [ "$limit" -gt 0 ]; then
@@ -94,6 +129,11 @@ check "the summary after a write was computed anew" says 'x-cache: MISS'
 ask GET "/api/metrics/summary?type=$type&period=hourly"
 check "an hour has no samples of last year" has '"count":0,"average_value":0.0'
 
+ask GET "/api/metrics/types?match=curl_checks_*&limit=1"
+check "types are listed by page" eval 'is 200 && has "{\"types\":[{\"type\":\"curl_checks_" && has "\"next\":"'
+ask GET "/api/metrics/types?match=$type"
+check "a type tells what it holds" eval '[ "$(number count)" = "$created" ] && [ "$(number bytes)" = $((16 * created)) ]'
+
 ask GET /docs
 check "documentation is a page" eval 'is 200 && says "content-type: text/html" && has "/api/metrics/summary"'
 ask GET /redoc
@@ -107,13 +147,15 @@ done
 
 ask GET "/api/metrics/summary?type=$type&period=weekly"
 check "an unknown period is 400" is 400
+ask GET "/api/metrics/summary?type=$type&period=daily&from=now-1h"
+check "a period together with a window is 422" is 422
 ask GET /api/metrics/summary
 check "a summary without a type is 422" eval 'is 422 && has "\"loc\":[\"query\",\"type\"]"'
 ask POST /api/metrics -d '{"timestamp":"2026-02-30T12:00:00Z","value":true,"type":""}'
 check "every wrong member is named" eval 'is 422 && has "\"pointer\":\"/timestamp\"" && has "\"pointer\":\"/value\"" && has "\"pointer\":\"/type\""'
 ask GET /no/such/path
 check "an unknown path is a 404 problem" eval 'is 404 && has "\"code\":\"NOT_FOUND\""'
-ask DELETE /api/metrics
+ask PUT /api/metrics
 check "a wrong method is 405 and says which" eval 'is 405 && says "allow: POST"'
 ask GET /api/metrics/list/
 check "a trailing slash is redirected: 307" eval 'is 307 && says "location: /api/metrics/list"'

@@ -6,6 +6,7 @@ set -u
 service_start lighttpd RATE_LIMIT_REQUESTS=0 WORKERS=1 # for its Redis
 socket=$work/analytics.sock
 export REDIS_SOCKET=$dir/redis.sock KEY_PREFIX=nginx: RATE_LIMIT_WINDOW_SECONDS=4 WORKERS=2
+export ADMIN_TOKEN=admin-of-the-test
 spawn-fcgi -n -s "$socket" -M 0660 -b 4096 -- "$ANALYTICS_WORKER" 2>"$work/events.log" &
 master=$!
 port=$(free_port)

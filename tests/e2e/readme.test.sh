@@ -5,12 +5,13 @@
 set -u
 . "$(dirname "$0")/lib.sh"
 
+export ADMIN_TOKEN=admin-of-the-test
 service_start one EXTERNAL_SERVICE_FAILURE_RATE=0
 
 normalise() {
     sed -E -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3,6}Z/INSTANT/g' -e 's/"request_id":"[0-9a-f]+"/ID/g' \
         -e 's/"sample_value":[0-9.]+/VALUE/g' -e 's/"generation":[0-9]+/GENERATION/g' \
-        -e 's/(t=|Retry-After: |_seconds":)(5[0-9]|60)/\1WAIT/g' -e 's/\r$//'
+        -e 's/(t=|Retry-After: |_seconds":)([1-5][0-9]|60)/\1WAIT/g' -e 's/\r$//'
 }
 
 # In this shell, as a reader would: what a command defines, later ones use.

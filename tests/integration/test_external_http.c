@@ -362,6 +362,7 @@ static void a_refresh_keeps_what_the_service_said(void **state)
     char text[64] = "";
     ask_at(http_server_url(server), "/data", TIMEOUT_MS);
     http_server_answer(server, 200, "{\"kept\":1}\n");
+    assert_true(test_redis_command(&redis, text, sizeof text, "SET ra:meta:{disk} something"));
     external_service_refresh(service, SLICE("disk"));
     struct mono_time end = mono_after_ms(clock_mono_now(), 5000);
     while (text[0] != '{') {

@@ -173,6 +173,15 @@ static void a_call_that_takes_too_long_fails_at_the_timeout(void **state)
     stop_service(&f);
 }
 
+/* Data are kept for types that have samples. */
+static void refresh(struct external_service *service, const char *type)
+{
+    char out[64], command[128];
+    (void)snprintf(command, sizeof command, "SET ra:meta:{%s} something", type);
+    assert_true(test_redis_command(&server, out, sizeof out, command));
+    external_service_refresh(service, slice_from_string(type));
+}
+
 static bool kept(const char *type, char *out, size_t out_bytes)
 {
     char command[128];
@@ -202,13 +211,13 @@ static void a_full_bulkhead_answers_at_once(void **state)
     const char *const types[EXTERNAL_SLOTS] = {"slow1", "slow2", "slow3", "slow4"};
     struct error err;
     for (int i = 0; i < EXTERNAL_SLOTS; i++)
-        external_service_refresh(f.service, slice_from_string(types[i]));
+        refresh(f.service, types[i]);
     int64_t fastest = 1000;
     for (int i = 0; i < 20; i++) {
         struct mono_time start = clock_mono_now();
         assert_int_equal(call(f.service, "one-more", &err), ERR_BULKHEAD_FULL);
         fastest = ms_since(start) < fastest ? ms_since(start) : fastest;
-        external_service_refresh(f.service, SLICE("one-more"));
+        refresh(f.service, "one-more");
     }
     assert_true(fastest < 10);
     assert_true(err.retry_after_ms > 0);
@@ -275,7 +284,7 @@ static void a_refresh_keeps_data_for_its_time(void **state)
         .latency_min_ms = 50, .latency_max_ms = 50, .timeout_ms = 1000, .cache_ttl_seconds = 77};
     struct fixture f = start_service("keeps", RESET_MS, &options);
     struct mono_time start = clock_mono_now();
-    external_service_refresh(f.service, SLICE("disk"));
+    refresh(f.service, "disk");
     assert_true(ms_since(start) < 50);
     assert_data_of(await_kept("disk"), "disk");
     assert_true(test_redis_command(&server, ttl, sizeof ttl, "TTL ra:ext:{disk}"));
@@ -290,13 +299,33 @@ static void a_type_is_fetched_once_at_a_time(void **state)
         .latency_min_ms = 200, .latency_max_ms = 200, .timeout_ms = 1000, .cache_ttl_seconds = 60};
     struct fixture f = start_service("once", RESET_MS, &options);
     for (int i = 0; i < 50; i++)
-        external_service_refresh(f.service, SLICE("net"));
-    external_service_refresh(f.service, SLICE("net2"));
+        refresh(f.service, "net");
+    refresh(f.service, "net2");
     (void)await_kept("net");
     (void)await_kept("net2");
     struct breaker_status status;
     circuit_breaker_status(f.breaker, &status);
     assert_int_equal(status.success_count, 2);
+    stop_service(&f);
+}
+
+static void data_of_a_type_that_is_gone_are_not_kept(void **state)
+{
+    (void)state;
+    static const char *const metas[] = {"DEL ra:meta:{gone}", "SET ra:meta:{gone} deleting"};
+    const struct external_options options = {
+        .latency_min_ms = 100, .latency_max_ms = 100, .timeout_ms = 1000, .cache_ttl_seconds = 60};
+    struct fixture f = start_service("gone", RESET_MS, &options);
+    for (size_t i = 0; i < sizeof metas / sizeof *metas; i++) {
+        char out[64];
+        refresh(f.service, "gone");
+        assert_true(test_redis_command(&server, out, sizeof out, metas[i]));
+        refresh(f.service, "here");
+        (void)await_kept("here");
+        assert_true(test_redis_command(&server, out, sizeof out, "DEL ra:ext:{here}"));
+        assert_true(test_redis_command(&server, out, sizeof out, "EXISTS ra:ext:{gone}"));
+        assert_string_equal(out, "0");
+    }
     stop_service(&f);
 }
 
@@ -313,11 +342,11 @@ static void what_failed_is_not_kept(void **state)
     struct breaker_status status = {0};
     struct mono_time end = mono_after_ms(clock_mono_now(), 5000);
     while (status.state != BREAKER_OPEN && mono_is_before(clock_mono_now(), end)) {
-        external_service_refresh(f.service, SLICE("mem"));
+        refresh(f.service, "mem");
         circuit_breaker_status(f.breaker, &status);
     }
     assert_int_equal(status.state, BREAKER_OPEN);
-    external_service_refresh(f.service, SLICE("mem"));
+    refresh(f.service, "mem");
     stop_service(&f);
     assert_true(test_redis_command(&server, exists, sizeof exists, "EXISTS ra:ext:{mem}"));
     assert_string_equal(exists, "0");
@@ -331,8 +360,8 @@ static void the_end_does_not_wait_for_slow_calls(void **state)
                                              .timeout_ms = 30000,
                                              .cache_ttl_seconds = 60};
     struct fixture f = start_service("ends", RESET_MS, &options);
-    external_service_refresh(f.service, SLICE("a"));
-    external_service_refresh(f.service, SLICE("b"));
+    refresh(f.service, "a");
+    refresh(f.service, "b");
     char exists[32] = "0";
     while (strcmp(exists, "1") != 0)
         assert_true(test_redis_command(&server, exists, sizeof exists, "EXISTS ra:cb:{ends}"));
@@ -355,6 +384,7 @@ int main(void)
         cmocka_unit_test(among_many_callers_each_gets_an_answer_of_its_own),
         cmocka_unit_test(a_refresh_keeps_data_for_its_time),
         cmocka_unit_test(a_type_is_fetched_once_at_a_time),
+        cmocka_unit_test(data_of_a_type_that_is_gone_are_not_kept),
         cmocka_unit_test(what_failed_is_not_kept),
         cmocka_unit_test(the_end_does_not_wait_for_slow_calls),
     };

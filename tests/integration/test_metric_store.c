@@ -55,20 +55,20 @@ static void types_beyond_the_limit_are_refused(void **state)
     assert_nothing_changes(name, 0, &test_store_no_limit, ERR_LIMIT_REACHED);
     assert_nothing_changes(name, 0, &three_a_minute, ERR_LIMIT_REACHED);
     test_store_post(names[0], 1, 1.0);
-    /* Known by its name, also when its totals were lost. */
+    /* Known by its name, also when its meta was lost. */
     assert_true(test_store_command(out, sizeof out, "DEL ra:meta:{t1}"));
     test_store_post(names[1], 1, 1.0);
 }
 
-static void buckets_beyond_the_limit_are_refused(void **state)
+static void hours_beyond_the_limit_are_refused(void **state)
 {
     (void)state;
-    for (int i = 0; i < TEST_STORE_BUCKETS_MAX; i++)
-        test_store_post("cpu", i * BUCKET_US, i);
+    for (int i = 0; i < TEST_STORE_SPANS_MAX; i++)
+        test_store_post("cpu", i * HOUR_US, i);
     assert_nothing_changes("cpu", -1, &test_store_no_limit, ERR_LIMIT_REACHED);
-    assert_nothing_changes("cpu", TEST_STORE_BUCKETS_MAX * BUCKET_US, &three_a_minute,
+    assert_nothing_changes("cpu", TEST_STORE_SPANS_MAX * HOUR_US, &three_a_minute,
                            ERR_LIMIT_REACHED);
-    test_store_post("cpu", BUCKET_US / 2, 1.0);
+    test_store_post("cpu", HOUR_US / 2, 1.0);
     test_store_post("other", -1, 1.0);
     test_store_check_since("cpu", WALL_TIME_MIN);
     test_store_check_list(NULL, 1000);
@@ -197,19 +197,21 @@ static void a_reader_sees_what_was_acknowledged(void **state)
         assert_int_equal(pthread_create(&writers[i].thread, NULL, write_samples, &writers[i]), 0);
     }
     unsigned least = 0;
+    struct aggregate a;
+    aggregate_init(&a, true);
     while (least < WRITERS * EACH) {
-        struct aggregate a;
-        struct error err;
-        error_init(&err);
+        struct metric_report report;
+        const struct metric_question question = {
+            .type = SLICE("cpu"), .from = {test_store_hour_start() - HOUR_US}, .to = WALL_TIME_MAX};
         least = atomic_load(&finished);
-        enum err_code code = metric_store_aggregate_since(
-            test_store.store, SLICE("cpu"), (struct wall_time){test_store_hour_start() - BUCKET_US},
-            mono_after_ms(clock_mono_now(), 5000), &a, &err);
+        assert_int_equal(test_store_ask(&question, &a, &report), ERR_OK);
         unsigned most = atomic_load(&started);
-        assert_int_equal(code, ERR_OK);
-        assert_in_range(a.count, least, most);
-        assert_true(a.sum_high + a.sum_low == (double)a.count);
+        assert_int_equal(report.damage_count, 0);
+        assert_in_range(a.moments.count, least, most);
+        assert_int_equal(histogram_count(&a.histogram), a.moments.count);
+        assert_true(moments_sum(&a.moments) == (double)a.moments.count);
     }
+    aggregate_release(&a);
     for (int i = 0; i < WRITERS; i++) {
         assert_int_equal(pthread_join(writers[i].thread, NULL), 0);
         assert_false(writers[i].has_failed);
@@ -220,12 +222,17 @@ static void no_time_left_is_unavailable(void **state)
 {
     (void)state;
     struct aggregate a;
+    struct metric_report report;
     struct error err;
+    const struct metric_question question = {
+        .type = SLICE("cpu"), .from = WALL_TIME_MIN, .to = WALL_TIME_MAX};
     error_init(&err);
+    aggregate_init(&a, false);
     test_store_post("cpu", 0, 1.0);
-    assert_int_equal(metric_store_aggregate_since(test_store.store, SLICE("cpu"), WALL_TIME_MIN,
-                                                  clock_mono_now(), &a, &err),
-                     ERR_STORE_UNAVAILABLE);
+    assert_int_equal(
+        metric_store_series(test_store.store, &question, clock_mono_now(), &a, 1, &report, &err),
+        ERR_STORE_UNAVAILABLE);
+    aggregate_release(&a);
 }
 
 /* With fsync before each answer nothing that was acknowledged is lost, and nothing else
@@ -234,7 +241,8 @@ static void what_was_acknowledged_survives_a_kill(void **state)
 {
     (void)state;
     const char *const options[] = {"--appendfsync", "always", NULL};
-    const struct metric_store_options limits = {TEST_STORE_TYPES_MAX, TEST_STORE_BUCKETS_MAX};
+    const struct metric_store_options limits = {.types_max = TEST_STORE_TYPES_MAX,
+                                                .spans_per_type_max = TEST_STORE_SPANS_MAX};
     struct test_redis durable;
     test_redis_start(&durable, options);
     struct redis_client *its_client = test_redis_client(&durable);
@@ -258,7 +266,8 @@ static void what_was_acknowledged_survives_a_kill(void **state)
                              ERR_OK);
         test_redis_restart(&durable);
         assert_true(test_redis_await_connected(its_client, true, 5000));
-        sample_model_check_since(&test_store.model, its_store, "cpu", WALL_TIME_MIN);
+        sample_model_check_window(&test_store.model, its_store, "cpu", WALL_TIME_MIN,
+                                  WALL_TIME_MAX);
         sample_model_check_list(&test_store.model, its_store, NULL, 1000);
     }
     metric_store_free(its_store);
@@ -266,28 +275,59 @@ static void what_was_acknowledged_survives_a_kill(void **state)
     test_redis_stop(&durable);
 }
 
+/* Whatever is asked or written: an answer or an error, nothing else. */
+static void use_everything(void)
+{
+    struct arena arena;
+    struct listed_sample listed[5];
+    size_t count;
+    struct rate_verdict verdict;
+    struct metric_report report;
+    struct error err;
+    error_init(&err);
+    arena_init(&arena, 100000);
+    struct mono_time deadline = mono_after_ms(clock_mono_now(), 5000);
+    const struct list_question of_one = {
+        .type = SLICE("cpu"), .from = WALL_TIME_MIN, .to = WALL_TIME_MAX, .limit = 5};
+    struct list_question of_all = of_one;
+    of_all.type = SLICE("");
+    enum err_code codes[] = {test_store_add("cpu", 1, 1.0, &test_store_no_limit, &verdict), ERR_OK,
+                             ERR_OK,
+                             metric_store_list(test_store.store, &of_one, deadline, &arena, listed,
+                                               &count, &report, &err),
+                             metric_store_list(test_store.store, &of_all, deadline, &arena, listed,
+                                               &count, &report, &err)};
+    for (int has_histogram = 0; has_histogram < 2; has_histogram++) {
+        struct aggregate a;
+        const struct metric_question question = {
+            .type = SLICE("cpu"), .from = WALL_TIME_MIN, .to = WALL_TIME_MAX};
+        aggregate_init(&a, has_histogram);
+        codes[1 + has_histogram] = test_store_ask(&question, &a, &report);
+        aggregate_release(&a);
+    }
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        assert_true(codes[i] == ERR_OK || codes[i] == ERR_INTERNAL);
+    arena_release(&arena);
+}
+
 /* Somebody else's data under our names. */
 static void a_strangers_keys_are_errors_not_crashes(void **state)
 {
     (void)state;
-    static const char *const keys[] = {"meta:{cpu}",     "types",         "m:{cpu}:buckets",
-                                       "m:{cpu}:chunks", "m:{cpu}:raw:0", "m:{cpu}:agg:0"};
+    static const char *const keys[] = {"meta:{cpu}",       "types",           "due",
+                                       "m:{cpu}:open",     "m:{cpu}:spans",   "m:{cpu}:chunks",
+                                       "m:{cpu}:unsealed", "m:{cpu}:raw:0",   "m:{cpu}:raw:0:0",
+                                       "m:{cpu}:blk:0:0",  "m:{cpu}:agg:0",   "m:{cpu}:agg:d0",
+                                       "m:{cpu}:agg:m0",   "m:{cpu}:blk:base"};
+    const struct record records[] = {{{1}, 1.0}, {{2}, 2.0}, {{3}, 3.0}};
     static const char *const writes[] = {"RPUSH ra:%s x", "HSET ra:%s f 1", "SET ra:%s abc",
                                          "ZADD ra:%s 0 abc"};
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
         for (size_t w = 0; w < sizeof writes / sizeof *writes; w++) {
             char out[256], text[128];
-            struct aggregate a;
-            struct arena arena;
-            struct listed_sample listed[5];
-            size_t count;
-            struct rate_verdict verdict;
-            struct error err;
-            error_init(&err);
-            arena_init(&arena, 100000);
-            sample_model_release(&test_store.model);
             assert_true(test_store_command(out, sizeof out, "FLUSHALL"));
             test_store_post("cpu", 0, 1.0);
+            test_store_put_chunks("cpu", (struct span){SPAN_HOUR, 0}, records, 3, 1);
             (void)snprintf(text, sizeof text, "DEL ra:%s", keys[k]);
             assert_true(test_store_command(out, sizeof out, text));
 #pragma GCC diagnostic push
@@ -295,19 +335,7 @@ static void a_strangers_keys_are_errors_not_crashes(void **state)
             (void)snprintf(text, sizeof text, writes[w], keys[k]);
 #pragma GCC diagnostic pop
             assert_true(test_store_command(out, sizeof out, text));
-            struct mono_time deadline = mono_after_ms(clock_mono_now(), 5000);
-            enum err_code posted = test_store_add("cpu", 1, 1.0, &test_store_no_limit, &verdict);
-            enum err_code asked = metric_store_aggregate_since(test_store.store, SLICE("cpu"),
-                                                               WALL_TIME_MIN, deadline, &a, &err);
-            enum err_code one = metric_store_list(test_store.store, SLICE("cpu"), 5, deadline,
-                                                  &arena, listed, &count, &err);
-            enum err_code all = metric_store_list(test_store.store, SLICE(""), 5, deadline, &arena,
-                                                  listed, &count, &err);
-            assert_true(posted == ERR_OK || posted == ERR_INTERNAL);
-            assert_true(asked == ERR_OK || asked == ERR_INTERNAL);
-            assert_true(one == ERR_OK || one == ERR_INTERNAL);
-            assert_true(all == ERR_OK || all == ERR_INTERNAL);
-            arena_release(&arena);
+            use_everything();
         }
     }
 }
@@ -318,7 +346,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORE_TEST(types_beyond_the_limit_are_refused),
-        STORE_TEST(buckets_beyond_the_limit_are_refused),
+        STORE_TEST(hours_beyond_the_limit_are_refused),
         STORE_TEST(refused_by_the_limiter_nothing_is_written),
         STORE_TEST(a_full_redis_takes_nothing),
         STORE_TEST(a_version_never_repeats),

@@ -5,8 +5,15 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "chunk.h"
+#include "redis_keys.h"
+
+enum { PATIENCE_MS = 20000, FIELD_BYTES = 24, GATHER_HEAD = 8, GATHER_MAX = 128 };
 
 struct test_store test_store;
 
@@ -39,7 +46,10 @@ int test_store_open(void **state)
     (void)state;
     char out[64];
     assert_true(test_store_command(out, sizeof out, "FLUSHALL"));
-    const struct metric_store_options options = {TEST_STORE_TYPES_MAX, TEST_STORE_BUCKETS_MAX};
+    /* Nobody tends by himself: whoever wants it does it (metric_tender.h). */
+    assert_true(test_store_command(out, sizeof out, "SET ra:tender test"));
+    const struct metric_store_options options = {.types_max = TEST_STORE_TYPES_MAX,
+                                                 .spans_per_type_max = TEST_STORE_SPANS_MAX};
     test_store.client = test_redis_client(&test_store.server);
     test_store.limiter = rate_limiter_new(test_store.client, 64);
     test_store.store = metric_store_new(&options, test_store.client, test_store.limiter);
@@ -79,9 +89,133 @@ void test_store_post(const char *type, int64_t at_us, double value)
     sample_model_add(&test_store.model, type, (struct record){{at_us}, value});
 }
 
+/* A script of a test's own, on the keys of a type. */
+static void run_script(const char *script, const char *type, const struct slice *args, size_t count)
+{
+    struct redis_key stem;
+    struct redisReply *reply;
+    struct slice argv[8] = {SLICE("EVAL"), slice_from_string(script), SLICE("1")};
+    redis_key_metric_stem(&stem, SLICE("ra:"), slice_from_string(type));
+    argv[3] = redis_key_slice(&stem);
+    for (size_t i = 0; i < count; i++)
+        argv[4 + i] = args[i];
+    assert_int_equal(
+        redis_client_call(test_store.client, REDIS_LANE_WRITE, argv, 4 + count, &reply, NULL),
+        ERR_OK);
+    redis_reply_free(reply);
+}
+
+void test_store_put_open(const char *type, int64_t hour, const struct record *records, size_t count)
+{
+    char name[SPAN_NAME_BYTES];
+    unsigned char *packed = malloc(count * RECORD_BYTES);
+    assert_non_null(packed);
+    for (size_t i = 0; i < count; i++) {
+        record_pack(records[i], packed + i * RECORD_BYTES);
+        sample_model_add(&test_store.model, type, records[i]);
+    }
+    const struct slice args[] = {span_name((struct span){SPAN_HOUR, hour}, name),
+                                 slice_of((const char *)packed, count * RECORD_BYTES)};
+    run_script("redis.call('SET', KEYS[1] .. 'raw:' .. ARGV[1], ARGV[2]) "
+               "redis.call('ZADD', KEYS[1] .. 'open', ARGV[1], ARGV[1])",
+               type, args, 2);
+    free(packed);
+}
+
+void test_store_forget_rollups(const char *type)
+{
+    test_store_settle();
+    run_script("for _, name in ipairs(redis.call('ZRANGE', KEYS[1] .. 'spans', 0, -1)) do "
+               "local key = KEYS[1] .. 'agg:' .. name "
+               "local stamp = redis.call('GETRANGE', key, 0, 7) "
+               "if #stamp == 8 then redis.call('SET', key, stamp) end end",
+               type, NULL, 0);
+}
+
+enum err_code test_store_ask(const struct metric_question *question, struct aggregate *a,
+                             struct metric_report *report)
+{
+    struct error err;
+    error_init(&err);
+    return metric_store_series(test_store.store, question,
+                               mono_after_ms(clock_mono_now(), PATIENCE_MS), a, 1, report, &err);
+}
+
+/* A field of the type's hash `chunks` (redis_keys.h); "0" when it has none. */
+static struct slice chunks_field(struct slice stem, struct slice name, char out[static FIELD_BYTES])
+{
+    struct redisReply *reply;
+    struct slice value;
+    char key[96];
+    (void)snprintf(key, sizeof key, "%.*schunks", (int)stem.len, stem.ptr);
+    const struct slice argv[] = {SLICE("HGET"), slice_from_string(key), name};
+    assert_int_equal(redis_client_call(test_store.client, REDIS_LANE_WRITE, argv, 3, &reply, NULL),
+                     ERR_OK);
+    if (!redis_reply_bytes(reply, &value))
+        value = SLICE("0");
+    assert_in_range(value.len, 1, FIELD_BYTES);
+    memcpy(out, value.ptr, value.len);
+    redis_reply_free(reply);
+    return slice_of(out, value.len);
+}
+
+static struct slice sealed_copy(const struct record *records, size_t count)
+{
+    static unsigned char sealed[CHUNK_SEALED_BYTES_MAX];
+    size_t len = chunk_seal(records, count, sealed);
+    char *copy = malloc(len);
+    assert_true(len > 0 && copy);
+    memcpy(copy, sealed, len);
+    return slice_of(copy, len);
+}
+
+static void gather(const char *type, struct span span, const struct record *records, size_t chunks,
+                   size_t each)
+{
+    char had_text[FIELD_BYTES], layout_text[FIELD_BYTES], level[8], number[24];
+    char name[SPAN_NAME_BYTES];
+    struct redis_key stem;
+    struct redisReply *reply;
+    int64_t is_done = 0;
+    redis_key_metric_stem(&stem, SLICE("ra:"), slice_from_string(type));
+    const struct slice key = redis_key_slice(&stem);
+    struct slice had = chunks_field(key, span_name(span, name), had_text);
+    (void)snprintf(level, sizeof level, "%d", (int)span.level);
+    (void)snprintf(number, sizeof number, "%lld", (long long)span.number);
+    struct slice args[GATHER_HEAD + GATHER_MAX] = {chunks_field(key, SLICE("layout"), layout_text),
+                                                   SLICE(""),
+                                                   slice_from_string(level),
+                                                   slice_from_string(number),
+                                                   had,
+                                                   had,
+                                                   SLICE("0"),
+                                                   SLICE("0")};
+    for (size_t i = 0; i < chunks; i++)
+        args[GATHER_HEAD + i] = sealed_copy(records + i * each, each);
+    assert_int_equal(redis_client_eval(test_store.client, REDIS_LANE_WRITE, REDIS_SCRIPT_GATHER,
+                                       &key, 1, args, GATHER_HEAD + chunks, &reply, NULL),
+                     ERR_OK);
+    assert_true(redis_reply_integer(reply, &is_done) && is_done);
+    redis_reply_free(reply);
+    for (size_t i = 0; i < chunks; i++)
+        free((char *)(uintptr_t)args[GATHER_HEAD + i].ptr);
+}
+
+void test_store_put_chunks(const char *type, struct span span, const struct record *records,
+                           size_t chunks, size_t each)
+{
+    for (size_t i = 0; i < chunks * each; i++)
+        sample_model_add(&test_store.model, type, records[i]);
+    run_script("redis.call('HSETNX', KEYS[1] .. 'chunks', 'layout', 1)", type, NULL, 0);
+    for (size_t done = 0; done < chunks; done += GATHER_MAX) {
+        size_t n = chunks - done < GATHER_MAX ? chunks - done : GATHER_MAX;
+        gather(type, span, records + done * each, n, each);
+    }
+}
+
 void test_store_check_since(const char *type, struct wall_time from)
 {
-    sample_model_check_since(&test_store.model, test_store.store, type, from);
+    sample_model_check_window(&test_store.model, test_store.store, type, from, WALL_TIME_MAX);
 }
 
 void test_store_check_list(const char *type, size_t limit)
@@ -104,7 +238,7 @@ void test_store_await(const char *text, const char *wanted)
 
 int64_t test_store_hour_start(void)
 {
-    return bucket_start(bucket_of(clock_wall_now())).us;
+    return hour_start(hour_of(clock_wall_now())).us;
 }
 
 /* Write-backs are not waited for; a PING behind them on the same lane is. */

@@ -11,10 +11,11 @@
 
 #include "metric_store.h"
 #include "sample_model.h"
+#include "span.h"
 #include "test_random.h"
 #include "test_redis.h"
 
-enum { TEST_STORE_TYPES_MAX = 500, TEST_STORE_BUCKETS_MAX = 500 };
+enum { TEST_STORE_TYPES_MAX = 500, TEST_STORE_SPANS_MAX = 500 };
 
 struct test_store {
     struct test_redis server; /* without an append-only file, with DEBUG */
@@ -29,7 +30,8 @@ extern struct test_store test_store;
 extern const struct rate_policy test_store_no_limit;
 extern const struct rate_subject test_store_somebody;
 
-/* For cmocka: around the group, and around each test (on an empty server). */
+/* For cmocka: around the group, and around each test (on an empty server, which nobody
+ * tends: the lease is taken). */
 int test_store_start_server(void **state);
 int test_store_stop_server(void **state);
 int test_store_open(void **state);
@@ -40,6 +42,24 @@ enum err_code test_store_add(const char *type, int64_t at_us, double value,
 
 /* Store it, or fail the test; and note it in the model. `type` is static. */
 void test_store_post(const char *type, int64_t at_us, double value);
+
+/*
+ * Put sealed chunks of `each` records behind those of a span, past the store, and note them
+ * in the model. The records of each chunk are in order of time.
+ */
+void test_store_put_chunks(const char *type, struct span span, const struct record *records,
+                           size_t chunks, size_t each);
+
+/* The same for the open chunk of an hour that has none; at most CHUNK_RECORDS, in any order. */
+void test_store_put_open(const char *type, int64_t hour, const struct record *records,
+                         size_t count);
+
+/* As if further chunks had closed everywhere: no rollup stands any more. */
+void test_store_forget_rollups(const char *type);
+
+/* One aggregate, which the caller has made. */
+enum err_code test_store_ask(const struct metric_question *question, struct aggregate *a,
+                             struct metric_report *report) __attribute__((warn_unused_result));
 
 /* Compare with the model (sample_model.h). */
 void test_store_check_since(const char *type, struct wall_time from);

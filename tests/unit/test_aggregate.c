@@ -10,373 +10,313 @@
 #include <string.h>
 
 #include "aggregate.h"
-#include "meta.h"
-#include "packed.h"
+#include "heap_slice.h"
 #include "test_random.h"
 
-#define ALWAYS_FROM ((struct wall_time){INT64_MIN})
-#define ALWAYS_TO   ((struct wall_time){INT64_MAX})
+enum { RECORDS_MAX = 3000 };
 
 static struct test_random chance;
+static struct record records[RECORDS_MAX];
+static unsigned char packed[AGGREGATE_PACKED_BYTES_MAX];
 
 static size_t random_below(size_t n)
 {
     return test_random_below(&chance, n);
 }
 
-static struct record record_at(int64_t us, double value)
+/* In order of time. */
+static void make_records(size_t count)
 {
-    return (struct record){{us}, value};
-}
-
-/* Long double, compensated: at least eleven more bits than what it judges. */
-struct reference {
-    size_t count;
-    long double sum, m2;
-    double min, max;
-    struct record first, last;
-};
-
-static long double compensated_sum(const struct record *records, size_t count, long double mean,
-                                   int power)
-{
-    long double sum = 0, lost = 0;
     for (size_t i = 0; i < count; i++) {
-        long double x = (long double)records[i].value - mean;
-        if (power == 2)
-            x *= x;
-        long double next = sum + x, part = next - sum;
-        lost += (sum - (next - part)) + (x - part);
-        sum = next;
-    }
-    return sum + lost;
-}
-
-static struct reference recompute(const struct record *records, size_t count)
-{
-    struct reference ref = {.count = count,
-                            .min = records[0].value,
-                            .max = records[0].value,
-                            .first = records[0],
-                            .last = records[0]};
-    for (size_t i = 1; i < count; i++) {
-        struct record r = records[i];
-        ref.min = r.value < ref.min ? r.value : ref.min;
-        ref.max = r.value > ref.max ? r.value : ref.max;
-        ref.first = r.at.us < ref.first.at.us ? r : ref.first;
-        ref.last = r.at.us >= ref.last.at.us ? r : ref.last;
-    }
-    ref.sum = compensated_sum(records, count, 0, 1);
-    ref.m2 = compensated_sum(records, count, ref.sum / (long double)count, 2);
-    return ref;
-}
-
-static void assert_close(double actual, long double expected)
-{
-    long double tolerance = 1e-12L * fabsl(expected);
-    if (fabsl((long double)actual - expected) > tolerance)
-        fail_msg("%.17g instead of %.20Lg", actual, expected);
-}
-
-static void assert_record_is(struct record actual, struct record expected)
-{
-    assert_int_equal(actual.at.us, expected.at.us);
-    assert_memory_equal(&actual.value, &expected.value, sizeof actual.value);
-}
-
-static void assert_aggregate_is(const struct aggregate *a, const struct reference *ref)
-{
-    assert_int_equal(a->count, ref->count);
-    assert_memory_equal(&a->min, &ref->min, sizeof a->min);
-    assert_memory_equal(&a->max, &ref->max, sizeof a->max);
-    assert_record_is(a->first, ref->first);
-    assert_record_is(a->last, ref->last);
-    assert_close(a->sum_high + a->sum_low, ref->sum);
-    assert_close(a->m2, ref->m2);
-}
-
-static void pack_all(const struct record *records, size_t count, unsigned char *out)
-{
-    for (size_t i = 0; i < count; i++)
-        record_pack(records[i], out + i * RECORD_BYTES);
-}
-
-/* Add [records, +count) in random parts, each in one of the three ways to add. */
-static void add_in_random_parts(struct aggregate *a, const struct record *records, size_t count)
-{
-    while (count > 0) {
-        size_t n = 1 + random_below(random_below(4) == 0 ? count : count / 8 + 1);
-        unsigned way = (unsigned)random_below(3);
-        if (way == 0) {
-            n = n > 50 ? 50 : n;
-            for (size_t i = 0; i < n; i++)
-                aggregate_add(a, records[i]);
-        } else {
-            unsigned char *packed = malloc(n * RECORD_BYTES);
-            assert_non_null(packed);
-            pack_all(records, n, packed);
-            struct aggregate part;
-            aggregate_init(&part);
-            aggregate_add_records(way == 1 ? a : &part, packed, n, ALWAYS_FROM, ALWAYS_TO);
-            aggregate_merge(a, &part);
-            free(packed);
-        }
-        records += n;
-        count -= n;
+        double unit = (double)(test_random_u64(&chance) >> 11) * 0x1p-53;
+        double value = random_below(20) == 0 ? 0.0 : ldexp(unit - 0.4, (int)random_below(40) - 20);
+        records[i] = (struct record){{(int64_t)(i / 2) - 100}, value};
     }
 }
 
-static double random_value(unsigned kind)
+static void assert_same_moments(const struct moments *a, const struct moments *b)
 {
-    double unit = (double)(test_random_u64(&chance) >> 11) * 0x1p-53;
-    switch (kind) {
-    case 0:
-        return unit * 100.0;
-    case 1:
-        return 1e9 + (random_below(2) ? 1.0 : -1.0);
-    case 2:
-        return ldexp(unit - 0.5, (int)random_below(600) - 300);
-    case 3:
-        return random_below(2) ? 0.0 : -0.0;
-    case 4:
-        return 1e9 + (double)random_below(3) * 0x1p-10; /* its mean is no double */
-    default:
-        return (unit - 0.25) * 1e6;
-    }
+    unsigned char of_a[MOMENTS_PACKED_BYTES], of_b[MOMENTS_PACKED_BYTES];
+    moments_pack(a, 0, of_a);
+    moments_pack(b, 0, of_b);
+    assert_memory_equal(of_a, of_b, sizeof of_a);
 }
 
-static void equals_recomputation_however_it_was_split(void **state)
+static void assert_same_histogram(const struct histogram *a, const struct histogram *b)
+{
+    static unsigned char of_a[HISTOGRAM_PACKED_BYTES_MAX], of_b[HISTOGRAM_PACKED_BYTES_MAX];
+    size_t len = histogram_pack(a, of_a);
+    assert_int_equal(histogram_pack(b, of_b), len);
+    assert_memory_equal(of_a, of_b, len);
+}
+
+static bool unpack_exactly(const void *bytes, size_t len, struct aggregate *a)
+{
+    struct slice exact = heap_slice_new(bytes, len);
+    bool is_good = aggregate_unpack(exact, a);
+    heap_slice_free(exact);
+    return is_good;
+}
+
+static bool is_empty(const struct aggregate *a)
+{
+    return a->moments.count == 0 && histogram_count(&a->histogram) == 0;
+}
+
+static void is_its_moments_and_its_histogram(void **state)
 {
     (void)state;
-    enum { RECORDS_MAX = 20000, ROUNDS = 120 };
-    struct record *records = malloc(RECORDS_MAX * sizeof *records);
-    assert_non_null(records);
-    for (unsigned round = 0; round < ROUNDS; round++) {
-        size_t count = 1 + random_below(round % 8 == 0 ? RECORDS_MAX : 200);
-        /* Few instants: plenty of ties. */
-        size_t instants = 1 + random_below(round % 2 == 0 ? 5 : 1000000);
+    static double values[RECORDS_MAX];
+    struct aggregate a;
+    struct moments moments;
+    struct histogram histogram;
+    aggregate_init(&a, true);
+    moments_init(&moments);
+    histogram_init(&histogram);
+    assert_true(is_empty(&a));
+    for (size_t count = 1; count <= RECORDS_MAX; count += 1 + random_below(600)) {
+        make_records(count);
         for (size_t i = 0; i < count; i++)
-            records[i] =
-                record_at((int64_t)random_below(instants) - 500000, random_value(round % 6));
-        struct reference ref = recompute(records, count);
+            values[i] = records[i].value;
+        aggregate_add_run(&a, records, count);
+        moments_add_run(&moments, records, count);
+        histogram_add(&histogram, values, count);
+        assert_same_moments(&a.moments, &moments);
+        assert_same_histogram(&a.histogram, &histogram);
+    }
+    assert_false(aggregate_failed(&a));
+    histogram_release(&histogram);
+    aggregate_release(&a);
+}
+
+static void without_a_histogram_it_stays_empty(void **state)
+{
+    (void)state;
+    struct aggregate plain, other;
+    aggregate_init(&plain, false);
+    aggregate_init(&other, true);
+    make_records(50);
+    aggregate_add_run(&plain, records, 50);
+    aggregate_add_run(&other, records, 50);
+    aggregate_merge(&plain, &other);
+    assert_int_equal(plain.moments.count, 100);
+    assert_int_equal(histogram_count(&plain.histogram), 0);
+    assert_false(plain.has_histogram);
+    aggregate_release(&other);
+    aggregate_release(&plain);
+}
+
+static void merging_is_adding(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 50; round++) {
+        struct aggregate whole, first, rest;
+        size_t count = 2 + random_below(500), cut = random_below(count + 1);
+        aggregate_init(&whole, true);
+        aggregate_init(&first, true);
+        aggregate_init(&rest, true);
+        make_records(count);
+        aggregate_add_run(&whole, records, count);
+        aggregate_add_run(&first, records, cut);
+        aggregate_add_run(&rest, records + cut, count - cut);
+        aggregate_merge(&first, &rest);
+        assert_int_equal(first.moments.count, count);
+        assert_same_histogram(&first.histogram, &whole.histogram);
+        assert_int_equal(first.moments.first.at.us, whole.moments.first.at.us);
+        assert_memory_equal(&first.moments.last, &whole.moments.last, sizeof(struct record));
+        aggregate_release(&rest);
+        aggregate_release(&first);
+        aggregate_release(&whole);
+    }
+}
+
+static void reset_leaves_nothing_but_what_it_is(void **state)
+{
+    (void)state;
+    for (int has_histogram = 0; has_histogram < 2; has_histogram++) {
         struct aggregate a;
-        aggregate_init(&a);
-        add_in_random_parts(&a, records, count);
-        assert_aggregate_is(&a, &ref);
+        aggregate_init(&a, has_histogram);
+        make_records(10);
+        aggregate_add_run(&a, records, 10);
+        assert_false(is_empty(&a));
+        aggregate_reset(&a);
+        assert_true(is_empty(&a));
+        assert_int_equal(a.has_histogram, has_histogram);
+        aggregate_release(&a);
     }
-    free(records);
-}
-
-static void window_takes_both_its_ends(void **state)
-{
-    (void)state;
-    unsigned char packed[5 * RECORD_BYTES];
-    const struct record records[5] = {record_at(9, 1), record_at(10, 2), record_at(15, 4),
-                                      record_at(20, 8), record_at(21, 16)};
-    pack_all(records, 5, packed);
-    struct aggregate a;
-    aggregate_init(&a);
-    aggregate_add_records(&a, packed, 5, (struct wall_time){10}, (struct wall_time){20});
-    const struct reference ref = recompute(records + 1, 3);
-    assert_aggregate_is(&a, &ref);
-}
-
-static void variance_survives_a_large_mean(void **state)
-{
-    (void)state;
-    struct aggregate a;
-    aggregate_init(&a);
-    for (int i = 0; i < 100000; i++)
-        aggregate_add(&a, record_at(i, i % 2 ? 1e9 + 1 : 1e9 - 1));
-    assert_true(a.sum_high + a.sum_low == 1e14);
-    assert_close(a.m2, 100000.0L);
-}
-
-static void sums_survive_cancellation(void **state)
-{
-    (void)state;
-    struct aggregate large, opposite;
-    aggregate_init(&large);
-    aggregate_init(&opposite);
-    aggregate_add(&large, record_at(1, 1e16));
-    aggregate_add(&large, record_at(2, 1.0));
-    aggregate_add(&opposite, record_at(3, -1e16));
-    struct aggregate a = large, b = opposite;
-    aggregate_merge(&a, &opposite);
-    aggregate_merge(&b, &large);
-    assert_true(a.sum_high + a.sum_low == 1.0);
-    assert_true(b.sum_high + b.sum_low == 1.0);
-}
-
-static void overflow_spoils_the_sum_alone(void **state)
-{
-    (void)state;
-    const double values[] = {1.7e308, 1.7e308, -1.7e308, -1.7e308, -1.7e308, 5.0};
-    struct aggregate a, negative;
-    aggregate_init(&a);
-    aggregate_init(&negative);
-    for (int i = 0; i < 6; i++) {
-        aggregate_add(&a, record_at(i, values[i]));
-        aggregate_add(&negative, record_at(i + 10, -1.7e308));
-    }
-    aggregate_merge(&a, &negative);
-    assert_true(isinf(aggregate_average(&a)) && aggregate_average(&a) > 0);
-    assert_true(isinf(a.m2) && a.m2 > 0);
-    assert_int_equal(a.count, 12);
-    assert_true(a.min == -1.7e308 && a.max == 1.7e308);
-    assert_record_is(a.first, record_at(0, 1.7e308));
-    assert_record_is(a.last, record_at(15, -1.7e308));
-}
-
-static void ties_go_by_arrival(void **state)
-{
-    (void)state;
-    struct aggregate a, later;
-    aggregate_init(&a);
-    aggregate_init(&later);
-    aggregate_add(&a, record_at(7, 1));
-    aggregate_add(&later, record_at(7, 2));
-    aggregate_add(&later, record_at(7, 3));
-    aggregate_merge(&a, &later);
-    assert_record_is(a.first, record_at(7, 1));
-    assert_record_is(a.last, record_at(7, 3));
-}
-
-static void nothing_has_an_average_of_zero(void **state)
-{
-    (void)state;
-    struct aggregate a;
-    aggregate_init(&a);
-    aggregate_merge(&a, &a);
-    aggregate_add_records(&a, NULL, 0, ALWAYS_FROM, ALWAYS_TO);
-    assert_true(aggregate_average(&a) == 0.0);
 }
 
 static void packs_and_unpacks_bit_by_bit(void **state)
 {
     (void)state;
-    for (int round = 0; round < 200; round++) {
-        struct aggregate a, b;
-        uint64_t covered = 0;
-        unsigned char packed[AGGREGATE_PACKED_BYTES], again[AGGREGATE_PACKED_BYTES];
-        aggregate_init(&a);
-        size_t count = 1 + random_below(50);
-        for (size_t i = 0; i < count; i++)
-            aggregate_add(&a, record_at((int64_t)test_random_u64(&chance), random_value(2)));
-        aggregate_pack(&a, count * RECORD_BYTES, packed);
-        assert_true(aggregate_unpack(slice_of((char *)packed, sizeof packed), &b, &covered));
-        assert_int_equal(covered, count * RECORD_BYTES);
-        aggregate_pack(&b, covered, again);
-        assert_memory_equal(packed, again, sizeof packed);
+    static unsigned char again[AGGREGATE_PACKED_BYTES_MAX];
+    for (int round = 0; round < 100; round++) {
+        struct aggregate a, read;
+        size_t count = 1 + random_below(RECORDS_MAX);
+        aggregate_init(&a, true);
+        aggregate_init(&read, true);
+        make_records(count);
+        aggregate_add_run(&a, records, count);
+        size_t len = aggregate_pack(&a, packed);
+        assert_true(len > MOMENTS_PACKED_BYTES);
+        assert_true(unpack_exactly(packed, len, &read));
+        assert_true(read.has_histogram);
+        assert_int_equal(aggregate_pack(&read, again), len);
+        assert_memory_equal(packed, again, len);
+        aggregate_release(&read);
+        aggregate_release(&a);
     }
 }
 
-static void any_damage_is_refused(void **state)
+/* Of what lies in Redis often only the beginning is read, and of a chunk more follows. */
+static void moments_alone_suffice_who_wants_no_more(void **state)
 {
     (void)state;
-    struct aggregate a, out;
-    uint64_t covered = 0;
-    aggregate_init(&a);
-    aggregate_add(&a, record_at(1, 1.5));
-    aggregate_add(&a, record_at(2, 2.5));
-    unsigned char packed[AGGREGATE_PACKED_BYTES];
-    aggregate_pack(&a, 32, packed);
-    for (size_t at = 0; at < sizeof packed; at++) {
-        for (unsigned bit = 0; bit < 8; bit++) {
-            packed[at] ^= (unsigned char)(1U << bit);
-            assert_false(aggregate_unpack(slice_of((char *)packed, sizeof packed), &out, &covered));
-            packed[at] ^= (unsigned char)(1U << bit);
+    struct aggregate a, plain, whole;
+    aggregate_init(&a, true);
+    aggregate_init(&plain, false);
+    aggregate_init(&whole, true);
+    make_records(100);
+    aggregate_add_run(&a, records, 100);
+    size_t len = aggregate_pack(&a, packed);
+    assert_true(unpack_exactly(packed, MOMENTS_PACKED_BYTES, &plain));
+    assert_false(plain.has_histogram);
+    assert_int_equal(histogram_count(&plain.histogram), 0);
+    assert_same_moments(&plain.moments, &a.moments);
+    assert_true(unpack_exactly(packed, len, &plain));
+    assert_int_equal(histogram_count(&plain.histogram), 0);
+    packed[len] = 'x';
+    assert_true(unpack_exactly(packed, len + 1, &whole));
+    assert_same_histogram(&whole.histogram, &a.histogram);
+    aggregate_release(&whole);
+    aggregate_release(&plain);
+    aggregate_release(&a);
+}
+
+static size_t pack_some(struct aggregate *a)
+{
+    make_records(60);
+    aggregate_add_run(a, records, 60);
+    return aggregate_pack(a, packed);
+}
+
+static void every_truncation_is_refused(void **state)
+{
+    (void)state;
+    struct aggregate a, whole, plain;
+    aggregate_init(&a, true);
+    aggregate_init(&whole, true);
+    aggregate_init(&plain, false);
+    size_t len = pack_some(&a);
+    for (size_t cut = 0; cut < len; cut++) {
+        assert_false(unpack_exactly(packed, cut, &whole));
+        assert_true(is_empty(&whole) && whole.has_histogram);
+        assert_int_equal(unpack_exactly(packed, cut, &plain), cut >= MOMENTS_PACKED_BYTES);
+    }
+    assert_true(unpack_exactly(packed, len, &whole));
+    aggregate_release(&plain);
+    aggregate_release(&whole);
+    aggregate_release(&a);
+}
+
+static void every_change_of_a_byte_is_refused(void **state)
+{
+    (void)state;
+    struct aggregate a, whole, plain;
+    aggregate_init(&a, true);
+    aggregate_init(&whole, true);
+    aggregate_init(&plain, false);
+    size_t len = pack_some(&a);
+    for (size_t at = 0; at < len; at++) {
+        for (unsigned change = 1; change < 256; change++) {
+            packed[at] ^= (unsigned char)change;
+            assert_false(unpack_exactly(packed, len, &whole));
+            assert_true(is_empty(&whole));
+            bool is_plain_good = aggregate_unpack(slice_of((char *)packed, len), &plain);
+            assert_int_equal(is_plain_good, at >= MOMENTS_PACKED_BYTES);
+            packed[at] ^= (unsigned char)change;
         }
     }
-    for (size_t len = 0; len < sizeof packed; len++) {
-        char *exact = malloc(len + 1);
-        assert_non_null(exact);
-        memcpy(exact + 1, packed, len);
-        assert_false(aggregate_unpack(slice_of(exact + 1, len), &out, &covered));
-        free(exact);
+    assert_true(unpack_exactly(packed, len, &whole));
+    aggregate_release(&plain);
+    aggregate_release(&whole);
+    aggregate_release(&a);
+}
+
+/* Both halves are sealed well, but not of the same samples. */
+static void halves_that_count_differently_are_refused(void **state)
+{
+    (void)state;
+    struct aggregate a, read;
+    aggregate_init(&a, true);
+    aggregate_init(&read, true);
+    make_records(60);
+    aggregate_add_run(&a, records, 60);
+    for (int64_t off = -1; off <= 1; off++) {
+        a.moments.count = (uint64_t)(60 + off);
+        size_t len = aggregate_pack(&a, packed);
+        assert_int_equal(unpack_exactly(packed, len, &read), off == 0);
+        assert_int_equal(is_empty(&read), off != 0);
     }
-    assert_true(aggregate_unpack(slice_of((char *)packed, sizeof packed), &out, &covered));
+    aggregate_release(&read);
+    aggregate_release(&a);
 }
 
-/* What a stranger could have sealed correctly. */
-static void nonsense_under_a_good_seal_is_refused(void **state)
+static void nothing_is_not_unpacked(void **state)
 {
     (void)state;
-    struct aggregate good, out;
-    uint64_t covered = 0;
-    aggregate_init(&good);
-    aggregate_add(&good, record_at(1, 1.5));
-    aggregate_add(&good, record_at(2, 2.5));
-    struct aggregate bad[7];
-    for (size_t i = 0; i < 7; i++)
-        bad[i] = good;
-    bad[0].count = 0;
-    bad[1].count = 3;
-    bad[2].min = NAN;
-    bad[3].max = INFINITY;
-    bad[4].sum_high = NAN;
-    bad[5].m2 = -1;
-    bad[6].first.at.us = 3;
-    for (size_t i = 0; i < 7; i++) {
-        unsigned char packed[AGGREGATE_PACKED_BYTES];
-        aggregate_pack(&bad[i], 32, packed);
-        assert_false(aggregate_unpack(slice_of((char *)packed, sizeof packed), &out, &covered));
+    struct aggregate a, read;
+    aggregate_init(&a, true);
+    aggregate_init(&read, true);
+    size_t len = aggregate_pack(&a, packed);
+    assert_false(unpack_exactly(packed, len, &read));
+    aggregate_release(&read);
+    aggregate_release(&a);
+}
+
+/* Two that add each other up soon count 2^63 samples, more than a histogram does. */
+static void a_histogram_that_fails_spoils_nothing_else(void **state)
+{
+    (void)state;
+    struct aggregate a, b, read;
+    aggregate_init(&a, true);
+    aggregate_init(&b, true);
+    aggregate_init(&read, true);
+    make_records(1);
+    aggregate_add_run(&a, records, 1);
+    aggregate_add_run(&b, records, 1);
+    while (a.moments.count < UINT64_C(1) << 63) {
+        assert_false(aggregate_failed(&a));
+        aggregate_merge(&a, &b);
+        if (a.moments.count < UINT64_C(1) << 63)
+            aggregate_merge(&b, &a);
     }
-}
-
-static void meta_is_read_only_where_it_is_whole(void **state)
-{
-    (void)state;
-    unsigned char packed[META_PACKED_BYTES] = {META_VERSION, META_KIND};
-    packed_put_u64(packed + 8, UINT64_C(1) << 60);
-    packed_put_u64(packed + 16, 3);
-    record_pack(record_at(-5, 2.5), packed + 24);
-    packed_put_f64(packed + 40, 6.0);
-    packed_put_f64(packed + 48, 1e-20);
-    packed_put_f64(packed + 56, 1.0);
-    packed_put_f64(packed + 64, 2.5);
-    struct meta meta;
-    assert_true(meta_unpack(slice_of((char *)packed, sizeof packed), &meta));
-    assert_int_equal(meta.version, UINT64_C(1) << 60);
-    assert_int_equal(meta.count, 3);
-    assert_record_is(meta.newest, record_at(-5, 2.5));
-    assert_true(meta.sum_high == 6.0 && meta.sum_low == 1e-20);
-    assert_true(meta.min == 1.0 && meta.max == 2.5);
-    assert_false(meta_unpack(slice_of((char *)packed, sizeof packed - 1), &meta));
-    assert_false(meta_unpack(slice_of("", 0), &meta));
-    packed_put_f64(packed + 56, NAN);
-    assert_false(meta_unpack(slice_of((char *)packed, sizeof packed), &meta));
-    packed_put_f64(packed + 56, 1.0);
-    packed[0]++;
-    assert_false(meta_unpack(slice_of((char *)packed, sizeof packed), &meta));
-}
-
-static void buckets_are_hours_before_1970_too(void **state)
-{
-    (void)state;
-    assert_int_equal(bucket_of((struct wall_time){0}), 0);
-    assert_int_equal(bucket_of((struct wall_time){BUCKET_US - 1}), 0);
-    assert_int_equal(bucket_of((struct wall_time){-1}), -1);
-    assert_int_equal(bucket_of((struct wall_time){-BUCKET_US}), -1);
-    assert_int_equal(bucket_of((struct wall_time){-BUCKET_US - 1}), -2);
+    assert_true(aggregate_failed(&a));
+    assert_true(moments_average(&a.moments) == records[0].value);
+    size_t len = aggregate_pack(&a, packed);
+    assert_false(unpack_exactly(packed, len, &read));
+    aggregate_reset(&a);
+    assert_false(aggregate_failed(&a));
+    aggregate_release(&read);
+    aggregate_release(&b);
+    aggregate_release(&a);
 }
 
 int main(void)
 {
     chance = test_random_start();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_recomputation_however_it_was_split),
-        cmocka_unit_test(window_takes_both_its_ends),
-        cmocka_unit_test(variance_survives_a_large_mean),
-        cmocka_unit_test(sums_survive_cancellation),
-        cmocka_unit_test(overflow_spoils_the_sum_alone),
-        cmocka_unit_test(ties_go_by_arrival),
-        cmocka_unit_test(nothing_has_an_average_of_zero),
+        cmocka_unit_test(is_its_moments_and_its_histogram),
+        cmocka_unit_test(without_a_histogram_it_stays_empty),
+        cmocka_unit_test(merging_is_adding),
+        cmocka_unit_test(reset_leaves_nothing_but_what_it_is),
         cmocka_unit_test(packs_and_unpacks_bit_by_bit),
-        cmocka_unit_test(any_damage_is_refused),
-        cmocka_unit_test(nonsense_under_a_good_seal_is_refused),
-        cmocka_unit_test(meta_is_read_only_where_it_is_whole),
-        cmocka_unit_test(buckets_are_hours_before_1970_too),
+        cmocka_unit_test(moments_alone_suffice_who_wants_no_more),
+        cmocka_unit_test(every_truncation_is_refused),
+        cmocka_unit_test(every_change_of_a_byte_is_refused),
+        cmocka_unit_test(halves_that_count_differently_are_refused),
+        cmocka_unit_test(nothing_is_not_unpacked),
+        cmocka_unit_test(a_histogram_that_fails_spoils_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -516,6 +516,43 @@ static void merging_takes_the_coarser_scale(void **state)
     histogram_release(&copy);
 }
 
+static size_t count_of_bucket(const double *values, size_t count, bool is_negative, int32_t index,
+                              int scale)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++)
+        found += values[i] != 0.0 && (values[i] < 0.0) == is_negative &&
+                 histogram_index(fabs(values[i]), scale) == index;
+    return found;
+}
+
+static void assert_side_is_of_scale(const struct histogram_side *side, bool is_negative, int scale,
+                                    const double *values, size_t count)
+{
+    for (size_t i = 0; i < side->count; i++) {
+        struct histogram_bucket b = side->buckets[i];
+        assert_true(i == 0 || side->buckets[i - 1].index < b.index);
+        assert_int_equal(b.count, count_of_bucket(values, count, is_negative, b.index, scale));
+    }
+}
+
+static void coarsening_equals_building_at_that_scale(void **state)
+{
+    (void)state;
+    static double values[600];
+    for (int i = 0; i < 400; i++) {
+        size_t count = random_values(values, 600);
+        struct histogram h = histogram_of(values, count);
+        int scale = HISTOGRAM_SCALE_MIN + (int)test_random_below(&chance, 16), before = h.scale;
+        histogram_coarsen(&h, scale);
+        assert_int_equal(h.scale, scale < before ? scale : before);
+        assert_int_equal(histogram_count(&h), count);
+        assert_side_is_of_scale(&h.positive, false, h.scale, values, count);
+        assert_side_is_of_scale(&h.negative, true, h.scale, values, count);
+        histogram_release(&h);
+    }
+}
+
 /* As many values as there may be buckets, each in its own, and one more. */
 static void make_neighbours(double *values, size_t negatives)
 {
@@ -956,6 +993,7 @@ int main(void)
         cmocka_unit_test(what_is_below_is_bounded_from_both_sides),
         cmocka_unit_test(merging_parts_equals_adding_at_once),
         cmocka_unit_test(merging_takes_the_coarser_scale),
+        cmocka_unit_test(coarsening_equals_building_at_that_scale),
         cmocka_unit_test(one_bucket_too_many_costs_a_scale),
         cmocka_unit_test(counts_that_do_not_fit_are_a_failure),
         cmocka_unit_test(the_packed_form_is_as_described),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "heap_slice.h"
 #include "query.h"
 
 enum { INVALID = 1, ABSENT = 2 };
@@ -70,10 +71,116 @@ static void check_row(void **state)
     arena_release(&arena);
 }
 
+static const struct repeated_row {
+    const char *query;
+    const char *values[4];
+    bool is_invalid; /* behind those */
+} repeated_rows[] = {
+    {"", {NULL}, false},
+    {"type=a", {"a"}, false},
+    {"type=a&x=1&type=&type=b%20c", {"a", "", "b c"}, false},
+    {"&&type&xtype=1&t%79pe=a&&", {"", "a"}, false},
+    {"type=a&type=a&type=a&type=a", {"a", "a", "a", "a"}, false},
+    {"type=a&type=%zz&type=b", {"a"}, true},
+};
+
+static void values_of_a_repeated_parameter_come_one_by_one(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof repeated_rows / sizeof *repeated_rows; i++) {
+        const struct repeated_row *row = &repeated_rows[i];
+        struct slice query = heap_slice_new(row->query, strlen(row->query)), rest = query, value;
+        struct arena arena;
+        struct error err;
+        arena_init(&arena, 4096);
+        error_init(&err);
+        for (size_t j = 0; j < 4 && row->values[j]; j++) {
+            assert_int_equal(query_next(&rest, "type", &arena, &value, &err), ERR_OK);
+            assert_true(value.ptr && slice_equals(value, slice_from_string(row->values[j])));
+        }
+        enum err_code code = query_next(&rest, "type", &arena, &value, &err);
+        assert_int_equal(code, row->is_invalid ? ERR_VALIDATION : ERR_OK);
+        assert_null(value.ptr);
+        heap_slice_free(query);
+        arena_release(&arena);
+    }
+}
+
+static const struct others_row {
+    const char *query, *others;
+} others_rows[] = {
+    {"", ""},
+    {"cursor=x", ""},
+    {"type=a", "type=a&"},
+    {"type=a&cursor=x&limit=3", "type=a&limit=3&"},
+    {"cursor&c%75rsor=1&&to=now/d&cursor=&from=-7d", "to=now/d&from=-7d&"},
+    {"cursors=1&xcursor=2", "cursors=1&xcursor=2&"},
+    {"type=a%20b%3e+c&x", "type=a%20b%3e+c&x&"},
+    {"type=>\"<,; \xc3\xa9\x01&%=%4&%zz=1", "type=%3E%22%3C%2C%3B%20%C3%A9%01&%25=%254&%25zz=1&"},
+};
+
+static void other_parameters_are_copied_as_a_uri_has_them(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof others_rows / sizeof *others_rows; i++) {
+        const struct others_row *row = &others_rows[i];
+        struct slice query = heap_slice_new(row->query, strlen(row->query));
+        struct strbuf out;
+        strbuf_init(&out, 200);
+        query_append_others(query, "cursor", &out);
+        if (!slice_equals(strbuf_slice(&out), slice_from_string(row->others)))
+            fail_msg("%s became %.*s", row->query, (int)out.len, strbuf_slice(&out).ptr);
+        heap_slice_free(query);
+        strbuf_release(&out);
+    }
+}
+
+static const struct spelling {
+    const char *raw, *text;
+    bool is_one;
+} spellings[] = {
+    {"cpu", "cpu", true},
+    {"%63p%75", "cpu", true},
+    {"caf\xc3\xa9", "caf\xc3\xa9", true},
+    {"caf%C3%a9", "caf\xc3\xa9", true},
+    {"a+b", "a+b", true},
+    {"a+b", "a b", false},
+    {"a%20b", "a b", true},
+    {"a b", "a b", true},
+    {"100%", "100%", true},
+    {"100%25", "100%", true},
+    {"100%2", "100%2", true},
+    {"%zz", "%zz", true},
+    {"cp", "cpu", false},
+    {"cpux", "cpu", false},
+    {"", "cpu", false},
+    {"", "", true},
+    {"cpu%00", "cpu", false},
+    {"CPU", "cpu", false},
+};
+
+static void a_text_may_be_spelt_as_it_is_or_percent_encoded(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
+        const struct spelling *row = &spellings[i];
+        struct slice raw = heap_slice_new(row->raw, strlen(row->raw));
+        struct slice text = heap_slice_new(row->text, strlen(row->text));
+        if (query_spells(raw, text) != row->is_one)
+            fail_msg("\"%s\" and \"%s\"", row->raw, row->text);
+        heap_slice_free(raw);
+        heap_slice_free(text);
+    }
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[sizeof rows / sizeof *rows];
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    enum { ROWS = sizeof rows / sizeof *rows };
+    struct CMUnitTest tests[ROWS + 3] = {
+        [ROWS + 2] = cmocka_unit_test(a_text_may_be_spelt_as_it_is_or_percent_encoded),
+        [ROWS] = cmocka_unit_test(values_of_a_repeated_parameter_come_one_by_one),
+        [ROWS + 1] = cmocka_unit_test(other_parameters_are_copied_as_a_uri_has_them)};
+    for (size_t i = 0; i < ROWS; i++) {
         tests[i] = (struct CMUnitTest){.name = *rows[i].query ? rows[i].query : "empty",
                                        .test_func = check_row,
                                        .initial_state = (void *)(uintptr_t)&rows[i]};

@@ -519,10 +519,12 @@ static struct window window_of(int64_t from_us, int64_t to_us)
     return (struct window){.from = {from_us}, .to = {to_us}, .is_given = true};
 }
 
+static struct step_limits limits = {SERIES_POINTS_MAX, SERIES_POINTS_DEFAULT};
+
 static enum err_code read_steps(const char *query, struct window window, struct steps *steps)
 {
     struct request req = ask(query);
-    enum err_code code = steps_read(&req, &window, steps, &err);
+    enum err_code code = steps_read(&req, &window, &limits, steps, &err);
     heap_slice_free(borrowed_query);
     assert_int_equal(code, err.code);
     return code;
@@ -532,7 +534,7 @@ static enum err_code read_steps(const char *query, struct window window, struct 
 static void assert_covers(struct window window, const struct steps *steps)
 {
     int64_t last = steps->first.us + (steps->count - 1) * steps->step_us;
-    assert_true(steps->count >= 1 && steps->count <= SERIES_POINTS_MAX);
+    assert_true(steps->count >= 1 && steps->count <= limits.points_max);
     assert_true(steps->step_us > 0 && steps->step_us % SECOND_US == 0);
     assert_true(steps->first.us % steps->step_us == 0);
     assert_true(steps->first.us <= window.from.us);
@@ -691,6 +693,48 @@ static void eleven_thousand_steps_and_no_more_are_taken(void **state)
     assert_int_equal(read_steps("step=1", window, &steps), ERR_VALIDATION);
     assert_told(0, "step", "makes 315537897600 steps");
     assert_proposal_is_the_smallest(window);
+}
+
+/* As where several series share what there may be. */
+static void fewer_steps_are_taken_where_there_may_be_fewer(void **state)
+{
+    (void)state;
+    struct steps steps;
+    limits = (struct step_limits){550, 120};
+    struct window window = window_of(0, 550 * SECOND_US);
+    assert_int_equal(read_steps("step=1", window, &steps), ERR_OK);
+    assert_int_equal(steps.count, 550);
+    assert_int_equal(read_steps("points=550", window, &steps), ERR_OK);
+    assert_int_equal(steps.count, 550);
+    assert_int_equal(read_steps("points=551", window, &steps), ERR_VALIDATION);
+    assert_told(0, "points", "must be an integer from 1 to 550");
+    assert_int_equal(read_steps("", window, &steps), ERR_OK);
+    assert_int_equal(steps.count, 110);
+    window.to.us++;
+    assert_int_equal(read_steps("step=1", window, &steps), ERR_VALIDATION);
+    assert_told(0, "step", "makes 551 steps where there may be 550");
+    assert_proposal_is_the_smallest(window);
+    limits = (struct step_limits){SERIES_POINTS_MAX, SERIES_POINTS_DEFAULT};
+}
+
+static void a_window_without_bounds_has_no_steps_yet(void **state)
+{
+    (void)state;
+    const struct window windows[] = {
+        {.from = WALL_TIME_MIN, .to = WALL_TIME_MAX},
+        {.from = {0}, .to = WALL_TIME_MAX},
+        {.from = WALL_TIME_MIN, .to = {0}},
+        {.from = {0}, .to = {0}},
+        {.from = {1}, .to = {0}},
+    };
+    for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
+        struct steps steps = {.count = 7};
+        assert_int_equal(read_steps("step=1&points=11000", windows[i], &steps), ERR_OK);
+        assert_int_equal(steps.count, 0);
+        assert_int_equal(read_steps("step=0&points=11001", windows[i], &steps), ERR_VALIDATION);
+        assert_told(0, "points", "11000");
+        assert_told(1, "step", "1 second");
+    }
 }
 
 static struct window random_window(struct test_random *random)
@@ -995,6 +1039,8 @@ int main(void)
         TEST(a_step_is_a_whole_number_of_seconds),
         TEST(points_are_1_to_11000),
         TEST(eleven_thousand_steps_and_no_more_are_taken),
+        TEST(fewer_steps_are_taken_where_there_may_be_fewer),
+        TEST(a_window_without_bounds_has_no_steps_yet),
         TEST(a_refused_step_comes_with_the_smallest_that_does),
         TEST(auto_is_the_smallest_usual_step),
         TEST(auto_steps_are_what_people_use),

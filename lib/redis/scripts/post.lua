@@ -1,19 +1,22 @@
 -- post: decide whether a sample is admitted, and store it, as one step.
 --
--- KEYS[1] rate limiter's log, KEYS[2] meta, KEYS[3] stem of the type's keys, KEYS[4] types
--- ARGV    limit, window in microseconds, record (16 bytes), its bucket, name of the type,
---         most types, most buckets of a type
+-- KEYS[1] rate limiter's log, KEYS[2] meta, KEYS[3] stem of the type's keys, KEYS[4] types,
+-- KEYS[5] due
+-- ARGV    limit, window in microseconds, record (16 bytes), its hour, name of the type,
+--         most types, most spans of a type
 -- returns the limiter's four elements (lib/rate_limit.lua); 0 stored, 1 refused: one type
---         too many, 2 refused: one bucket too many; number of the chunk that this sample
---         closed, or -1.
+--         too many, 2 refused: one span too many, 3 the type is being deleted; number of
+--         the chunk that this sample closed, or -1.
 --
--- Appends the record to the bucket's open chunk and moves meta; touches nothing else. A
--- chunk that is full is renamed and never changes again. Refused, nothing is written and
+-- Appends the record to the hour's open chunk and moves meta. The first record of a chunk
+-- opens it, the 4,096th closes it: then it is renamed and its samples never change again. Refused, nothing is written and
 -- nothing spent. Whatever can fail on foreign data does so before the first write.
 -- Cost: 5.8 us without a limiter, 6.2 us at 100 admissions a minute, 7.8 us at a million in a
 -- window of 60 cells (100,000 calls, one type, pipelines of 16).
 --#include rate_limit.lua
-local call, layout = redis.call, '<I8I8I4i4ddddd'
+--#include spans.lua
+--#include due.lua
+local call, layout = redis.call, '<I8I8I4i4dI4i4'
 local now = rate_now()
 local rate = rate_read(KEYS[1], ARGV[1], ARGV[2], now)
 
@@ -26,61 +29,58 @@ if rate.admitted == 0 then
   return reply(0, -1)
 end
 
-local stem, record, bucket = KEYS[3], ARGV[3], ARGV[4]
+local stem, record, hour = KEYS[3], ARGV[3], ARGV[4]
 local meta = call('GET', KEYS[2])
 if meta then
-  if #meta ~= 72 or meta:byte(1) ~= 1 then
+  if meta == 'deleting' then
+    return reply(3, -1)
+  end
+  if #meta ~= 48 or meta:byte(1) ~= 2 then
     return redis.error_reply('ERR meta of an unknown layout')
   end
 elseif call('ZCARD', KEYS[4]) >= tonumber(ARGV[6]) and not call('ZSCORE', KEYS[4], ARGV[5]) then
   return reply(1, -1)
 end
 
-local raw, closed = stem .. 'raw:' .. bucket, -1
+local raw, closed = stem .. 'raw:' .. hour, -1
 local length = call('STRLEN', raw)
 if length == 0 then
-  local buckets = stem .. 'buckets'
-  if not call('ZSCORE', buckets, bucket) then
-    if call('ZCARD', buckets) >= tonumber(ARGV[7]) then
-      return reply(2, -1)
-    end
-    call('ZADD', buckets, bucket, bucket)
+  local open, spans = stem .. 'open', stem .. 'spans'
+  if call('ZCARD', open) + call('ZCARD', spans) >= tonumber(ARGV[7]) and not call('ZSCORE', spans, hour) then
+    return reply(2, -1)
   end
+  call('ZADD', open, hour, hour)
+  due_note_open(KEYS[5], ARGV[5], hour, now)
 elseif length >= 65520 then
-  closed = tonumber(call('HGET', stem .. 'chunks', bucket) or 0)
+  closed = tonumber(call('HGET', stem .. 'chunks', hour) or 0)
 end
 call('APPEND', raw, record)
 if closed >= 0 then
-  call('HSET', stem .. 'chunks', bucket, closed + 1)
   call('RENAME', raw, raw .. ':' .. closed)
+  call('ZREM', stem .. 'open', hour)
+  call('SADD', stem .. 'unsealed', hour .. ':' .. closed)
+  spans_note(stem, 1, tonumber(hour), closed + 1, now)
 end
 
 -- Halves of the timestamp: a Lua number would lose microseconds beyond the year 2255.
 local low, high, value = struct.unpack('<I4i4d', record)
 if not meta then
   call('ZADD', KEYS[4], 0, ARGV[5])
-  call('SET', KEYS[2], '\1T\0\0\0\0\0\0'
-    .. struct.pack(layout, now, 1, low, high, value, value, 0, value, value))
+  call('HSET', stem .. 'chunks', 'layout', string.format('%.0f', now))
+  call('SET', KEYS[2], '\2T\0\0\0\0\0\0'
+    .. struct.pack(layout, now, 1, low, high, value, low, high))
 else
-  local version, count, newest_low, newest_high, newest, sum, rest, min, max =
+  local version, count, newest_low, newest_high, newest, first_low, first_high =
     struct.unpack(layout, meta, 9)
   version = math.max(version + 1, now)
   if high > newest_high or high == newest_high and low >= newest_low then
     newest_low, newest_high, newest = low, high, value
   end
-  if value < min then min = value end
-  if value > max then max = value end
-  -- Two-sum, but once infinite it stays so: x - x is 0 for finite numbers alone.
-  local total = sum + value
-  local part = total - sum
-  local lost = (sum - (total - part)) + (value - part)
-  if total - total ~= 0 then
-    rest = 0
-  elseif lost - lost == 0 then
-    rest = rest + lost
+  if high < first_high or high == first_high and low < first_low then
+    first_low, first_high = low, high
   end
   call('SETRANGE', KEYS[2], 8, struct.pack(layout, version, count + 1, newest_low, newest_high,
-    newest, total, rest, min, max))
+    newest, first_low, first_high))
 end
 rate_spend(rate)
 return reply(0, closed)

@@ -8,10 +8,10 @@ local call, version_of = redis.call, function(packed)
   return (struct.unpack('<I8', packed, 9))
 end
 local meta, kept = call('GET', KEYS[1]), call('GET', KEYS[2])
-if not meta then
+if not meta or #meta < 16 then
   return 0
 end
-if kept and #kept == #ARGV[1] and version_of(kept) > version_of(ARGV[1])
+if kept and #kept >= 16 and version_of(kept) > version_of(ARGV[1])
     and version_of(kept) <= version_of(meta) then
   return 0
 end

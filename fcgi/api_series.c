@@ -1,0 +1,266 @@
+/* GET /api/metrics/series: figures of one or several types, step by step, as JSON or CSV. */
+#include <math.h>
+
+#include "accept.h"
+#include "csv.h"
+#include "etag.h"
+#include "hash.h"
+#include "json_write.h"
+#include "metric_json.h"
+#include "metric_steps.h"
+#include "query.h"
+#include "routes.h"
+
+enum { SERIES_TYPES_MAX = 20 };
+
+struct question {
+    struct slice types[SERIES_TYPES_MAX];
+    size_t type_count;
+    struct window window;
+    struct steps steps; /* none where there is no data to bound the window */
+    struct step_limits limits;
+    struct percentiles percentiles;
+    bool is_csv;
+};
+
+/* --- The question ------------------------------------------------------------------ */
+
+static enum err_code add_type(struct question *q, struct slice type, struct error *err)
+{
+    const char *wrong = sample_check_type(type);
+    if (wrong)
+        return error_add_field(err, "query", "type", "%s", wrong);
+    if (q->type_count == SERIES_TYPES_MAX)
+        return error_add_field(err, "query", "type", "must be given %d times at most",
+                               SERIES_TYPES_MAX);
+    for (size_t i = 0; i < q->type_count; i++) {
+        if (slice_equals(q->types[i], type))
+            return error_add_field(err, "query", "type", "must name each type once");
+    }
+    q->types[q->type_count++] = type;
+    return ERR_OK;
+}
+
+static void read_types(const struct request *req, struct question *q, struct error *err)
+{
+    struct slice rest = req->query, type;
+    enum err_code code;
+    q->type_count = 0;
+    do {
+        code = query_next(&rest, "type", req->arena, &type, err);
+        if (code == ERR_OK && type.ptr)
+            code = add_type(q, type, err);
+    } while (code == ERR_OK && type.ptr);
+    if (code == ERR_OK && q->type_count == 0)
+        (void)error_add_field(err, "query", "type", "Field required");
+}
+
+static void read_format(const struct request *req, struct question *q, struct error *err)
+{
+    struct slice format;
+    q->is_csv = accept_prefers(req->accept, SLICE("text/csv"), SLICE("application/json"));
+    if (query_get(req->query, "format", req->arena, &format, err) != ERR_OK || !format.ptr)
+        return;
+    q->is_csv = slice_equals(format, SLICE("csv"));
+    if (!q->is_csv && !slice_equals(format, SLICE("json")))
+        (void)error_add_field(err, "query", "format", "must be json or csv");
+}
+
+/* All types together have as many points as one could. */
+static struct step_limits limits_for(size_t type_count)
+{
+    int64_t points_max = SERIES_POINTS_MAX / (int64_t)(type_count > 0 ? type_count : 1);
+    return (struct step_limits){points_max, SERIES_POINTS_DEFAULT};
+}
+
+static enum err_code read_question(const struct request *req, struct question *q, struct error *err)
+{
+    read_types(req, q, err);
+    read_format(req, q, err);
+    q->limits = limits_for(q->type_count);
+    enum err_code window_code = window_read(req, clock_wall_now(), &q->window, err);
+    enum err_code steps_code = steps_read(req, &q->window, &q->limits, &q->steps, err);
+    enum err_code code = percentiles_read(req, "50,95,99", &q->percentiles, err);
+    return window_code == ERR_OK && steps_code == ERR_OK ? code : err->code;
+}
+
+/* Where the request left a side open. */
+static enum err_code bound_question(struct app *app, const struct request *req, struct question *q,
+                                    struct mono_time deadline, struct error *err)
+{
+    if (window_is_bounded(&q->window))
+        return ERR_OK;
+    enum err_code code =
+        metric_steps_bound(app->store, q->types, q->type_count, deadline, &q->window, err);
+    return code != ERR_OK ? code : steps_read(req, &q->window, &q->limits, &q->steps, err);
+}
+
+/* --- The figures of a step --------------------------------------------------------- */
+
+static const char *const figure_names[] = {"sum", "average", "min", "max", "first", "latest"};
+enum { FIGURES = sizeof figure_names / sizeof *figure_names };
+
+/* None is NAN, a sum that overflowed infinite: neither is written as a number. */
+static void find_figures(const struct moments *m, double figures[static FIGURES])
+{
+    const double values[FIGURES] = {moments_sum(m), moments_average(m), m->min,
+                                    m->max,         m->first.value,     m->last.value};
+    for (size_t i = 0; i < FIGURES; i++)
+        figures[i] = m->count > 0 ? values[i] : NAN;
+}
+
+/* --- The answer -------------------------------------------------------------------- */
+
+struct answer {
+    const struct question *q;
+    struct response *res;
+    struct slice type; /* of the series in hand */
+    struct json_writer json;
+    struct csv_writer csv;
+    double percentile_error; /* the largest so far, NAN for none */
+    bool is_widened, is_folded, is_damaged;
+};
+
+static bool write_point(void *context, struct wall_time start, struct aggregate *a)
+{
+    struct answer *answer = context;
+    struct json_writer *w = &answer->json;
+    double figures[FIGURES];
+    find_figures(&a->moments, figures);
+    json_write_object(w);
+    metric_json_instant(w, "timestamp", start);
+    json_write_name(w, "count");
+    json_write_integer(w, (int64_t)a->moments.count);
+    for (size_t i = 0; i < FIGURES; i++)
+        metric_json_number(w, figure_names[i], figures[i]);
+    metric_json_percentiles(w, &answer->q->percentiles, a);
+    json_write_end(w);
+    if (a->moments.count > 0)
+        answer->percentile_error = fmax(answer->percentile_error, histogram_error(&a->histogram));
+    return !strbuf_failed(&answer->res->body);
+}
+
+static bool write_row(void *context, struct wall_time start, struct aggregate *a)
+{
+    struct answer *answer = context;
+    struct csv_writer *w = &answer->csv;
+    double figures[FIGURES];
+    find_figures(&a->moments, figures);
+    csv_text(w, answer->type);
+    csv_instant(w, start);
+    csv_integer(w, (int64_t)a->moments.count);
+    for (size_t i = 0; i < FIGURES; i++)
+        csv_number(w, figures[i]);
+    for (size_t i = 0; i < answer->q->percentiles.count; i++)
+        csv_number(w, metric_json_quantile(a, answer->q->percentiles.entries[i].q));
+    csv_end_row(w);
+    return !strbuf_failed(&answer->res->body);
+}
+
+static enum err_code walk_series(struct app *app, struct answer *answer, size_t i,
+                                 struct mono_time deadline, struct metric_report *report,
+                                 struct error *err)
+{
+    const struct question *q = answer->q;
+    answer->type = q->types[i];
+    const struct metric_steps_question question = {.type = answer->type,
+                                                   .window = q->window,
+                                                   .steps = q->steps,
+                                                   .has_histograms = q->percentiles.count > 0};
+    enum err_code code = metric_steps_walk(
+        app->store, &question, deadline, q->is_csv ? write_row : write_point, answer, report, err);
+    answer->is_widened = answer->is_widened || report->is_widened;
+    answer->is_folded = answer->is_folded || report->is_folded;
+    answer->is_damaged = answer->is_damaged || report->damage_count > 0;
+    return code;
+}
+
+static enum err_code write_json(struct app *app, struct answer *answer, struct mono_time deadline,
+                                struct error *err)
+{
+    const struct question *q = answer->q;
+    struct json_writer *w = &answer->json;
+    enum err_code code = ERR_OK;
+    json_write_begin(w, &answer->res->body);
+    json_write_object(w);
+    metric_json_steps(w, &q->window, &q->steps);
+    json_write_name(w, "series");
+    json_write_array(w);
+    for (size_t i = 0; code == ERR_OK && i < q->type_count; i++) {
+        struct metric_report report;
+        json_write_object(w);
+        json_write_name(w, "type");
+        json_write_text(w, q->types[i]);
+        json_write_name(w, "points");
+        json_write_array(w);
+        code = walk_series(app, answer, i, deadline, &report, err);
+        json_write_end(w);
+        metric_json_report(w, &report);
+        json_write_end(w);
+    }
+    json_write_end(w);
+    if (q->percentiles.count > 0)
+        metric_json_number(w, "percentile_error", answer->percentile_error);
+    json_write_end(w);
+    return code;
+}
+
+static void write_header(struct answer *answer)
+{
+    const struct percentiles *percentiles = &answer->q->percentiles;
+    struct csv_writer *w = &answer->csv;
+    csv_begin(w, &answer->res->body);
+    csv_text(w, SLICE("type"));
+    csv_text(w, SLICE("timestamp"));
+    csv_text(w, SLICE("count"));
+    for (size_t i = 0; i < FIGURES; i++)
+        csv_text(w, slice_from_string(figure_names[i]));
+    for (size_t i = 0; i < percentiles->count; i++)
+        csv_text(w, slice_from_string(percentiles->entries[i].name));
+    csv_end_row(w);
+}
+
+static enum err_code write_csv(struct app *app, struct answer *answer, struct mono_time deadline,
+                               struct error *err)
+{
+    enum err_code code = ERR_OK;
+    answer->res->content_type = CSV_CONTENT_TYPE;
+    write_header(answer);
+    for (size_t i = 0; code == ERR_OK && i < answer->q->type_count; i++) {
+        struct metric_report report;
+        code = walk_series(app, answer, i, deadline, &report, err);
+    }
+    return code;
+}
+
+/* What rows have no place for; JSON has the stretches of time. */
+static void tell_notes(const struct answer *answer)
+{
+    if (answer->is_widened || answer->is_folded || answer->is_damaged)
+        response_header(answer->res, "X-Data-Notes", "%s%s%s", answer->is_widened ? "widened " : "",
+                        answer->is_folded ? "folded " : "", answer->is_damaged ? "damaged " : "");
+}
+
+enum err_code api_series(struct app *app, const struct request *req, struct response *res,
+                         struct error *err)
+{
+    struct question q;
+    struct mono_time deadline = app_read_deadline();
+    response_header(res, "Vary", "Accept");
+    if (read_question(req, &q, err) != ERR_OK ||
+        bound_question(app, req, &q, deadline, err) != ERR_OK)
+        return err->code;
+    struct answer answer = {.q = &q, .res = res, .percentile_error = NAN};
+    enum err_code code = (q.is_csv ? write_csv : write_json)(app, &answer, deadline, err);
+    if (code != ERR_OK)
+        return code;
+    if (res->body.is_full)
+        return error_set(err, ERR_LIMIT_REACHED,
+                         "The answer would be longer than %d bytes: ask for fewer types or "
+                         "percentiles, or for a longer step",
+                         HTTP_BODY_BYTES_MAX);
+    if (q.is_csv)
+        tell_notes(&answer);
+    (void)etag_answer(req, res, hash_bytes(strbuf_slice(&res->body), 0));
+    return ERR_OK;
+}

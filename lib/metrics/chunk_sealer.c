@@ -1,0 +1,143 @@
+#include "chunk_sealer.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "chunk.h"
+#include "redis_keys.h"
+#include "sample.h"
+
+enum { JOBS_MAX = 128 };
+
+struct job {
+    char type[TYPE_BYTES_MAX];
+    size_t type_len;
+    int64_t hour, number;
+};
+
+/* What one chunk takes. */
+struct workspace {
+    struct record records[CHUNK_RECORDS], spare[CHUNK_RECORDS];
+    unsigned char sealed[CHUNK_SEALED_BYTES_MAX];
+};
+
+struct chunk_sealer {
+    struct redis_client *client;
+    pthread_t thread;
+    struct workspace *workspace; /* the thread's own */
+    pthread_mutex_t lock;        /* of all below */
+    pthread_cond_t changed;
+    bool is_stopping;
+    size_t first, count;
+    struct job jobs[JOBS_MAX];
+};
+
+static void seal(struct chunk_sealer *sealer, const struct slice *key, const struct job *job,
+                 struct slice raw)
+{
+    struct workspace *w = sealer->workspace;
+    records_unpack((const unsigned char *)raw.ptr, CHUNK_RECORDS, w->records);
+    records_sort(w->records, CHUNK_RECORDS, w->spare);
+    size_t len = chunk_seal(w->records, CHUNK_RECORDS, w->sealed);
+    if (len == 0)
+        return;
+    char hour[24], number[24];
+    (void)snprintf(hour, sizeof hour, "%" PRId64, job->hour);
+    (void)snprintf(number, sizeof number, "%" PRId64, job->number);
+    const struct slice args[] = {slice_from_string(hour), slice_from_string(number),
+                                 slice_of((const char *)w->sealed, len), raw};
+    redis_client_eval_detached(sealer->client, REDIS_LANE_WRITE, REDIS_SCRIPT_CHUNK_SEAL, key, 1,
+                               args, sizeof args / sizeof *args);
+}
+
+static void do_job(struct chunk_sealer *sealer, const struct job *job)
+{
+    struct slice type = slice_of(job->type, job->type_len), raw;
+    struct redis_key stem, key;
+    struct redisReply *reply;
+    struct slice prefix = redis_client_key_prefix(sealer->client);
+    redis_key_metric_stem(&stem, prefix, type);
+    redis_key_raw_chunk(&key, prefix, type, job->hour, job->number);
+    const struct slice argv[] = {SLICE("GET"), redis_key_slice(&key)};
+    if (redis_client_call(sealer->client, REDIS_LANE_READ, argv, 2, &reply, NULL) != ERR_OK)
+        return;
+    const struct slice stem_slice = redis_key_slice(&stem);
+    if (redis_reply_bytes(reply, &raw) && raw.len == CHUNK_BYTES)
+        seal(sealer, &stem_slice, job, raw);
+    redis_reply_free(reply);
+}
+
+/* False: stop. */
+static bool take_job(struct chunk_sealer *sealer, struct job *job)
+{
+    (void)pthread_mutex_lock(&sealer->lock);
+    while (sealer->count == 0 && !sealer->is_stopping)
+        (void)pthread_cond_wait(&sealer->changed, &sealer->lock);
+    bool is_taken = !sealer->is_stopping;
+    if (is_taken) {
+        *job = sealer->jobs[sealer->first];
+        sealer->first = (sealer->first + 1) % JOBS_MAX;
+        sealer->count--;
+    }
+    (void)pthread_mutex_unlock(&sealer->lock);
+    return is_taken;
+}
+
+static void *run(void *argument)
+{
+    struct chunk_sealer *sealer = argument;
+    struct job job;
+    while (take_job(sealer, &job))
+        do_job(sealer, &job);
+    return NULL;
+}
+
+struct chunk_sealer *chunk_sealer_new(struct redis_client *client)
+{
+    struct chunk_sealer *sealer = calloc(1, sizeof *sealer);
+    if (!sealer)
+        return NULL;
+    sealer->client = client;
+    sealer->workspace = malloc(sizeof *sealer->workspace);
+    (void)pthread_mutex_init(&sealer->lock, NULL);
+    (void)pthread_cond_init(&sealer->changed, NULL);
+    if (sealer->workspace && pthread_create(&sealer->thread, NULL, run, sealer) == 0)
+        return sealer;
+    (void)pthread_cond_destroy(&sealer->changed);
+    (void)pthread_mutex_destroy(&sealer->lock);
+    free(sealer->workspace);
+    free(sealer);
+    return NULL;
+}
+
+void chunk_sealer_free(struct chunk_sealer *sealer)
+{
+    if (!sealer)
+        return;
+    (void)pthread_mutex_lock(&sealer->lock);
+    sealer->is_stopping = true;
+    (void)pthread_cond_signal(&sealer->changed);
+    (void)pthread_mutex_unlock(&sealer->lock);
+    (void)pthread_join(sealer->thread, NULL);
+    (void)pthread_cond_destroy(&sealer->changed);
+    (void)pthread_mutex_destroy(&sealer->lock);
+    free(sealer->workspace);
+    free(sealer);
+}
+
+void chunk_sealer_chunk_closed(struct chunk_sealer *sealer, struct slice type, int64_t hour,
+                               int64_t number)
+{
+    (void)pthread_mutex_lock(&sealer->lock);
+    if (sealer->count < JOBS_MAX && type.len <= TYPE_BYTES_MAX) {
+        struct job *job = &sealer->jobs[(sealer->first + sealer->count++) % JOBS_MAX];
+        memcpy(job->type, type.ptr, type.len);
+        job->type_len = type.len;
+        job->hour = hour;
+        job->number = number;
+        (void)pthread_cond_signal(&sealer->changed);
+    }
+    (void)pthread_mutex_unlock(&sealer->lock);
+}

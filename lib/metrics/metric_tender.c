@@ -1,0 +1,242 @@
+#include "metric_tender.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "chunk_sealer.h"
+#include "log.h"
+#include "metric_delete.h"
+#include "number.h"
+#include "sample.h"
+#include "tending.h"
+
+#define UNSEALED_TEXT "128"
+enum {
+    PASS_MS = 1000,
+    TYPES_PER_PASS = 64,
+    CLAIM_SECONDS = 60,  /* nobody else is given a type meanwhile */
+    SWEEP_SECONDS = 3600 /* between two looks for what has expired */
+};
+
+/* --- One type ---------------------------------------------------------------------- */
+
+static bool parse_closed(struct slice name, int64_t *hour, int64_t *number)
+{
+    const char *colon = name.len ? memchr(name.ptr, ':', name.len) : NULL;
+    if (!colon)
+        return false;
+    size_t len = (size_t)(colon - name.ptr);
+    return number_parse_int64(slice_of(name.ptr, len), HOUR_MIN, HOUR_MAX, hour) &&
+           number_parse_int64(slice_of(colon + 1, name.len - len - 1), 0, INT64_MAX, number);
+}
+
+/* A few of the chunks that nobody has sealed, as chance has it: the others' turn comes. */
+static enum err_code hand_unsealed(struct tending *t, struct error *err)
+{
+    struct redis_key key = t->stem;
+    redis_key_append(&key, SLICE("unsealed"));
+    const struct slice argv[] = {SLICE("SRANDMEMBER"), redis_key_slice(&key), SLICE(UNSEALED_TEXT)};
+    struct redisReply *reply;
+    enum err_code code = redis_client_call(t->client, REDIS_LANE_READ, argv, 3, &reply, err);
+    struct slice name;
+    for (size_t i = 0; code == ERR_OK && redis_reply_bytes_at(reply, i, &name); i++) {
+        int64_t hour, number;
+        if (parse_closed(name, &hour, &number))
+            chunk_sealer_chunk_closed(t->sealer, t->type, hour, number);
+    }
+    redis_reply_free(reply);
+    return code;
+}
+
+static enum err_code finish(struct tending *t, struct error *err)
+{
+    struct redis_key due;
+    redis_key_global(&due, redis_client_key_prefix(t->client), "due");
+    const struct slice keys[] = {redis_key_slice(&t->stem), redis_key_slice(&due)};
+    struct arguments a = {0};
+    arguments_add_bytes(&a, t->type);
+    arguments_add_integer(&a, t->grace_seconds);
+    arguments_add_integer(&a, t->now_hour);
+    arguments_add_integer(&a, t->is_behind);
+    arguments_add_integer(&a, t->retention->samples_us > 0 ? SWEEP_SECONDS : 0);
+    struct redisReply *reply;
+    enum err_code code = redis_client_eval(t->client, REDIS_LANE_WRITE, REDIS_SCRIPT_TEND_DONE,
+                                           keys, 2, a.args, a.count, &reply, err);
+    redis_reply_free(reply);
+    return code;
+}
+
+static bool must_stop(const struct tending *t)
+{
+    return t->is_stopping && atomic_load(t->is_stopping);
+}
+
+static enum err_code go_on_deleting(struct tending *t, bool *is_deleting, struct error *err)
+{
+    bool is_done;
+    enum err_code code;
+    do {
+        code = metric_delete_go_on(t->client, t->type, is_deleting, &is_done, err);
+    } while (code == ERR_OK && *is_deleting && !is_done && !must_stop(t) && !tending_must_yield(t));
+    return code;
+}
+
+static enum err_code tend(struct tending *t, struct slice type, struct error *err)
+{
+    tending_begin(t, type);
+    bool is_deleting;
+    enum err_code code = go_on_deleting(t, &is_deleting, err);
+    if (code != ERR_OK || is_deleting)
+        return code;
+    code = hand_unsealed(t, err);
+    if (code == ERR_OK)
+        code = tending_settle_open(t, err);
+    if (code == ERR_OK)
+        code =
+            t->retention->samples_us > 0 ? tending_expire(t, err) : tending_gather_months(t, err);
+    if (code == ERR_OK)
+        code = finish(t, err);
+    return code;
+}
+
+/* --- All types, by one thread ------------------------------------------------------ */
+
+struct metric_tender {
+    struct metric_retention retention;
+    struct tending *tending;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t stopped;
+    atomic_bool is_stopping; /* set under the lock */
+};
+
+static enum err_code find_due(struct redis_client *client, struct redisReply **reply,
+                              struct error *err)
+{
+    struct redis_key lease, due;
+    redis_key_global(&lease, redis_client_key_prefix(client), "tender");
+    redis_key_global(&due, redis_client_key_prefix(client), "due");
+    const struct slice keys[] = {redis_key_slice(&lease), redis_key_slice(&due)};
+    struct arguments a = {0};
+    arguments_add_integer(&a, PASS_MS);
+    arguments_add_integer(&a, TYPES_PER_PASS);
+    arguments_add_integer(&a, CLAIM_SECONDS);
+    return redis_client_eval(client, REDIS_LANE_WRITE, REDIS_SCRIPT_TEND_DUE, keys, 2, a.args,
+                             a.count, reply, err);
+}
+
+static void say_failed(struct slice type, const struct error *err)
+{
+    LOG_EVENT(LOG_WARNING, "tending_failed", LOG_SLICE("metric_type", type),
+              LOG_TEXT("reason", err->detail), LOG_TEXT("cause", err->cause));
+}
+
+/* What fails is due again later. A store that cannot be reached says so elsewhere. */
+static void pass(struct metric_tender *tender)
+{
+    struct tending *t = tender->tending;
+    struct redisReply *reply;
+    struct error err;
+    error_init(&err);
+    enum err_code code = find_due(t->client, &reply, &err);
+    if (code == ERR_INTERNAL)
+        say_failed(SLICE(""), &err);
+    struct slice type;
+    for (size_t i = 0; redis_reply_bytes_at(reply, i, &type) && !must_stop(t); i++) {
+        error_init(&err);
+        if (!sample_check_type(type) && tend(t, type, &err) != ERR_OK && !must_stop(t))
+            say_failed(type, &err);
+    }
+    redis_reply_free(reply);
+}
+
+/* False: stop. */
+static bool wait_for_pass(struct metric_tender *tender)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += PASS_MS / 1000;
+    (void)pthread_mutex_lock(&tender->lock);
+    while (!atomic_load(&tender->is_stopping) &&
+           pthread_cond_timedwait(&tender->stopped, &tender->lock, &until) == 0)
+        ;
+    bool goes_on = !atomic_load(&tender->is_stopping);
+    (void)pthread_mutex_unlock(&tender->lock);
+    return goes_on;
+}
+
+static void *run_thread(void *argument)
+{
+    struct metric_tender *tender = argument;
+    while (wait_for_pass(tender))
+        pass(tender);
+    return NULL;
+}
+
+static struct tending *tending_new(struct redis_client *client, struct chunk_sealer *sealer,
+                                   const struct metric_retention *retention,
+                                   const atomic_bool *is_stopping, int64_t grace_seconds)
+{
+    struct tending *t = malloc(sizeof *t);
+    if (!t)
+        return NULL;
+    t->client = client;
+    t->sealer = sealer;
+    t->retention = retention;
+    t->is_stopping = is_stopping;
+    t->grace_seconds = grace_seconds;
+    return t;
+}
+
+struct metric_tender *metric_tender_new(struct redis_client *client, struct chunk_sealer *sealer,
+                                        const struct metric_retention *retention)
+{
+    struct metric_tender *tender = calloc(1, sizeof *tender);
+    if (!tender)
+        return NULL;
+    tender->retention = *retention;
+    tender->tending =
+        tending_new(client, sealer, &tender->retention, &tender->is_stopping, TENDER_GRACE_SECONDS);
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_mutex_init(&tender->lock, NULL);
+    (void)pthread_cond_init(&tender->stopped, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    if (tender->tending && pthread_create(&tender->thread, NULL, run_thread, tender) == 0)
+        return tender;
+    (void)pthread_cond_destroy(&tender->stopped);
+    (void)pthread_mutex_destroy(&tender->lock);
+    free(tender->tending);
+    free(tender);
+    return NULL;
+}
+
+void metric_tender_free(struct metric_tender *tender)
+{
+    if (!tender)
+        return;
+    (void)pthread_mutex_lock(&tender->lock);
+    atomic_store(&tender->is_stopping, true);
+    (void)pthread_cond_signal(&tender->stopped);
+    (void)pthread_mutex_unlock(&tender->lock);
+    (void)pthread_join(tender->thread, NULL);
+    (void)pthread_cond_destroy(&tender->stopped);
+    (void)pthread_mutex_destroy(&tender->lock);
+    free(tender->tending);
+    free(tender);
+}
+
+enum err_code metric_tender_tend(struct redis_client *client, struct chunk_sealer *sealer,
+                                 const struct metric_retention *retention, struct slice type,
+                                 struct error *err)
+{
+    struct tending *t = tending_new(client, sealer, retention, NULL, 0);
+    if (!t)
+        return error_set(err, ERR_NO_MEMORY, "Out of memory");
+    enum err_code code = tend(t, type, err);
+    free(t);
+    return code;
+}

@@ -1,0 +1,334 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "log.h"
+#include "number.h"
+#include "packed.h"
+#include "tending.h"
+
+enum {
+    OPEN_PAGE = 64,
+    DAYS_PAGE = 64, /* at least two months of them: scripts/tend_small.lua */
+    DAY_HOURS = 24,
+    MONTH_DAYS = 32,
+    MONTH_NUMBER_MIN = -30000,
+    MONTH_NUMBER_MAX = 100000
+};
+
+/* What is gathered: an hour's open chunk, by the number that it will have and the bytes that
+ * count, or a day's only one. */
+struct source {
+    struct span span;
+    int64_t number, bytes;
+    bool is_taken;
+};
+
+/* --- Gathering --------------------------------------------------------------------- */
+
+static bool add_block(struct tending *t, struct slice block)
+{
+    size_t count;
+    if (t->count + CHUNK_RECORDS > TENDING_RECORDS_MAX ||
+        !block_decode(block, t->records + t->count, &count))
+        return false;
+    t->count += count;
+    return true;
+}
+
+static bool add_raw(struct tending *t, struct slice raw, int64_t bytes)
+{
+    size_t count = (size_t)bytes / RECORD_BYTES;
+    if (bytes % RECORD_BYTES != 0 || t->count + count > TENDING_RECORDS_MAX)
+        return false;
+    records_unpack((const unsigned char *)raw.ptr, count, t->records + t->count);
+    t->count += count;
+    return true;
+}
+
+static bool is_small(struct slice chunk)
+{
+    struct moments m;
+    uint16_t follow;
+    return moments_unpack(chunk_aggregate(chunk), &m, &follow) && m.count < TENDER_KEEP_RECORDS &&
+           chunk_block(chunk).len > 0;
+}
+
+/* How many chunks the target has, and how many of those stay: a small last one is taken in. */
+static enum err_code look_at_target(struct tending *t, struct span target, int64_t *had,
+                                    int64_t *keep, struct error *err)
+{
+    struct redisReply *reply;
+    struct slice last;
+    enum err_code code = tending_look_at(t, target, had, &last, &reply, err);
+    if (code == ERR_OK)
+        *keep = is_small(last) && add_block(t, chunk_block(last)) ? *had - 1 : *had;
+    redis_reply_free(reply);
+    return code;
+}
+
+static void say_damaged(const struct tending *t, const struct source *source)
+{
+    char name[SPAN_NAME_BYTES];
+    struct slice span = span_name(source->span, name);
+    LOG_EVENT(LOG_ERROR, "chunk_damaged", LOG_SLICE("metric_type", t->type),
+              LOG_SLICE("span", span), LOG_INT("chunk", source->number));
+}
+
+/* What is not there any more was moved by somebody; what cannot be read stays where it is. */
+static bool take(struct tending *t, const struct source *source, struct slice form,
+                 struct slice bytes)
+{
+    if (form.len != 1 || bytes.len == 0 || bytes.len < (size_t)source->bytes) {
+        t->is_behind = true;
+        return false;
+    }
+    if (form.ptr[0] == 'c' ? add_block(t, chunk_block(bytes)) : add_raw(t, bytes, source->bytes))
+        return true;
+    say_damaged(t, source);
+    return false;
+}
+
+static void take_all(struct tending *t, const struct redisReply *reply, struct source *sources,
+                     size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct slice form, bytes;
+        sources[i].is_taken = redis_reply_bytes_at(reply, 1 + 2 * i, &form) &&
+                              redis_reply_bytes_at(reply, 2 + 2 * i, &bytes) &&
+                              take(t, &sources[i], form, bytes);
+    }
+}
+
+/* Take in what can be read of up to TENDING_FETCH_MAX sources. */
+static enum err_code fetch(struct tending *t, struct source *sources, size_t count,
+                           struct error *err)
+{
+    struct arguments a = {0};
+    arguments_add_bytes(&a, slice_from_string(t->layout));
+    for (size_t i = 0; i < count; i++) {
+        arguments_add_span(&a, sources[i].span);
+        arguments_add_integer(&a, sources[i].number);
+    }
+    struct redisReply *reply;
+    int64_t is_same = 0;
+    enum err_code code = tending_run(t, REDIS_LANE_READ, REDIS_SCRIPT_CHUNK_FETCH, &a, &reply, err);
+    if (code == ERR_OK && redis_reply_integer_at(reply, 0, &is_same) && is_same)
+        take_all(t, reply, sources, count);
+    else
+        t->is_behind = true;
+    redis_reply_free(reply);
+    return code;
+}
+
+static enum err_code seal_all(struct tending *t, struct error *err)
+{
+    records_sort(t->records, t->count, t->spare);
+    t->chunk_count = 0;
+    for (size_t from = 0; from < t->count; from += CHUNK_RECORDS) {
+        size_t n = t->count - from < CHUNK_RECORDS ? t->count - from : CHUNK_RECORDS;
+        unsigned char *out = t->sealed[t->chunk_count];
+        size_t len = chunk_seal(t->records + from, n, out);
+        if (len == 0)
+            return error_set(err, ERR_NO_MEMORY, "Out of memory");
+        t->chunks[t->chunk_count++] = slice_of((const char *)out, len);
+    }
+    return ERR_OK;
+}
+
+static size_t count_taken(const struct source *sources, size_t count, enum span_level level)
+{
+    size_t taken = 0;
+    for (size_t i = 0; i < count; i++)
+        taken += sources[i].is_taken && sources[i].span.level == level;
+    return taken;
+}
+
+static void add_sources(struct arguments *a, const struct source *sources, size_t count)
+{
+    arguments_add_integer(a, (int64_t)count_taken(sources, count, SPAN_HOUR));
+    for (const struct source *s = sources; s < sources + count; s++) {
+        if (!s->is_taken || s->span.level != SPAN_HOUR)
+            continue;
+        arguments_add_integer(a, s->span.number);
+        arguments_add_integer(a, s->number);
+        arguments_add_integer(a, s->bytes);
+    }
+    arguments_add_integer(a, (int64_t)count_taken(sources, count, SPAN_DAY));
+    for (const struct source *s = sources; s < sources + count; s++) {
+        if (!s->is_taken || s->span.level != SPAN_DAY)
+            continue;
+        arguments_add_integer(a, s->span.level);
+        arguments_add_integer(a, s->span.number);
+        arguments_add_integer(a, 1);
+    }
+}
+
+static enum err_code put(struct tending *t, struct span target, int64_t had, int64_t keep,
+                         const struct source *sources, size_t count, struct error *err)
+{
+    struct arguments a;
+    bool is_done;
+    enum err_code code = seal_all(t, err);
+    if (code != ERR_OK)
+        return code;
+    tending_begin_gather(t, &a, SLICE(""), target, had, keep);
+    add_sources(&a, sources, count);
+    for (size_t i = 0; i < t->chunk_count; i++)
+        arguments_add_bytes(&a, t->chunks[i]);
+    return tending_change(t, REDIS_SCRIPT_GATHER, &a, &is_done, err);
+}
+
+/* Open chunks of hours, or days of one chunk each, into `target`, which is the same hour or
+ * above them. They arrived after what is there. */
+static enum err_code gather(struct tending *t, struct span target, struct source *sources,
+                            size_t count, struct error *err)
+{
+    int64_t had, keep;
+    t->count = 0;
+    enum err_code code = look_at_target(t, target, &had, &keep, err);
+    for (size_t i = 0; code == ERR_OK && i < count; i += TENDING_FETCH_MAX)
+        code = fetch(t, sources + i, count - i < TENDING_FETCH_MAX ? count - i : TENDING_FETCH_MAX,
+                     err);
+    if (code != ERR_OK || count_taken(sources, count, sources[0].span.level) == 0)
+        return code;
+    return put(t, target, had, keep, sources, count, err);
+}
+
+/* --- What is over ------------------------------------------------------------------ */
+
+static bool stays_in_hour(const struct source *tail)
+{
+    return tail->number > 0 || tail->bytes >= TENDER_KEEP_RECORDS * RECORD_BYTES;
+}
+
+/* The open chunks of one day, in order of time. */
+static enum err_code settle_day(struct tending *t, struct source *tails, size_t count,
+                                struct error *err)
+{
+    struct source small[DAY_HOURS];
+    size_t small_count = 0;
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < count; i++) {
+        if (stays_in_hour(&tails[i]))
+            code = gather(t, tails[i].span, &tails[i], 1, err);
+        else
+            small[small_count++] = tails[i];
+    }
+    struct span day = span_of_hour(SPAN_DAY, tails[0].span.number);
+    bool is_over = (day.number + 1) * DAY_HOURS <= t->now_hour;
+    return code == ERR_OK && is_over && small_count > 0 ? gather(t, day, small, small_count, err)
+                                                        : code;
+}
+
+static size_t read_tails(const struct redisReply *reply, struct source *tails)
+{
+    size_t count = 0;
+    struct slice hour;
+    while (count < OPEN_PAGE && redis_reply_bytes_at(reply, 1 + 3 * count, &hour) &&
+           number_parse_int64(hour, HOUR_MIN, HOUR_MAX, &tails[count].span.number) &&
+           redis_reply_integer_at(reply, 2 + 3 * count, &tails[count].number) &&
+           redis_reply_integer_at(reply, 3 + 3 * count, &tails[count].bytes)) {
+        tails[count].span.level = SPAN_HOUR;
+        tails[count].is_taken = false;
+        count++;
+    }
+    return count;
+}
+
+static enum err_code read_open(struct tending *t, int64_t from, struct source *tails, size_t *count,
+                               struct error *err)
+{
+    struct arguments a = {0};
+    arguments_add_integer(&a, t->grace_seconds);
+    arguments_add_integer(&a, from);
+    arguments_add_integer(&a, OPEN_PAGE);
+    struct redisReply *reply;
+    enum err_code code = tending_run(t, REDIS_LANE_READ, REDIS_SCRIPT_TEND_OPEN, &a, &reply, err);
+    if (code == ERR_OK && !redis_reply_integer_at(reply, 0, &t->now_hour))
+        code = tending_say_unexpected(err, "tend_open");
+    *count = code == ERR_OK ? read_tails(reply, tails) : 0;
+    redis_reply_free(reply);
+    return code;
+}
+
+/* A page may end within a day. */
+enum err_code tending_settle_open(struct tending *t, struct error *err)
+{
+    struct source tails[OPEN_PAGE];
+    size_t count = OPEN_PAGE;
+    enum err_code code = ERR_OK;
+    for (int64_t first = HOUR_MIN;
+         code == ERR_OK && count == OPEN_PAGE && !tending_must_yield(t);) {
+        code = read_open(t, first, tails, &count, err);
+        for (size_t from = 0, to; code == ERR_OK && from < count; from = to) {
+            int64_t day = span_of_hour(SPAN_DAY, tails[from].span.number).number;
+            for (to = from; to < count && floor_divide(tails[to].span.number, DAY_HOURS) == day;)
+                to++;
+            code = settle_day(t, tails + from, to - from, err);
+        }
+        if (count > 0)
+            first = tails[count - 1].span.number + 1;
+    }
+    return code;
+}
+
+/* --- Small days into months -------------------------------------------------------- */
+
+static size_t read_days(const struct redisReply *reply, struct source *days)
+{
+    size_t count = 0;
+    struct slice text;
+    while (count < DAYS_PAGE && redis_reply_bytes_at(reply, 1 + count, &text) &&
+           number_parse_int64(text, HOUR_MIN / DAY_HOURS - 1, HOUR_MAX / DAY_HOURS,
+                              &days[count].span.number)) {
+        days[count].span.level = SPAN_DAY;
+        days[count].number = days[count].bytes = 0;
+        days[count].is_taken = false;
+        count++;
+    }
+    return count;
+}
+
+/* From month `next` on ("": from where no day was looked at yet), which then tells where to
+ * go on: "" at the end. */
+static enum err_code read_small(struct tending *t, char next[static INTEGER_BYTES],
+                                struct source *days, size_t *count, struct error *err)
+{
+    struct arguments a = {0};
+    arguments_add_integer(&a, span_of_hour(SPAN_MONTH, t->now_hour).number);
+    arguments_add_integer(&a, TENDER_KEEP_RECORDS);
+    arguments_add_bytes(&a, slice_from_string(next));
+    arguments_add_integer(&a, DAYS_PAGE);
+    struct redisReply *reply;
+    enum err_code code = tending_run(t, REDIS_LANE_WRITE, REDIS_SCRIPT_TEND_SMALL, &a, &reply, err);
+    struct slice text;
+    *count = 0;
+    if (code == ERR_OK && redis_reply_bytes_at(reply, 0, &text) && text.len < INTEGER_BYTES) {
+        memcpy(next, text.ptr, text.len);
+        next[text.len] = '\0';
+        *count = read_days(reply, days);
+    } else if (code == ERR_OK) {
+        code = tending_say_unexpected(err, "tend_small");
+    }
+    redis_reply_free(reply);
+    return code;
+}
+
+enum err_code tending_gather_months(struct tending *t, struct error *err)
+{
+    struct source days[DAYS_PAGE];
+    size_t count;
+    char next[INTEGER_BYTES] = "";
+    enum err_code code;
+    do {
+        code = read_small(t, next, days, &count, err);
+        for (size_t from = 0, to; code == ERR_OK && from < count; from = to) {
+            struct span month = {SPAN_MONTH, floor_divide(days[from].span.number, MONTH_DAYS)};
+            for (to = from;
+                 to < count && floor_divide(days[to].span.number, MONTH_DAYS) == month.number;)
+                to++;
+            code = gather(t, month, days + from, to - from, err);
+        }
+    } while (code == ERR_OK && next[0] && !tending_must_yield(t));
+    return code;
+}

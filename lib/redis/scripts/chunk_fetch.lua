@@ -1,0 +1,24 @@
+-- chunk_fetch: whole chunks, sealed, closed or open, if none was moved since they were seen.
+--
+-- KEYS[1] stem of the type's keys
+-- ARGV    layout as it was seen; then for each chunk (at most 16) its span and number
+-- returns 1 (0: chunks were moved since, nothing follows), then two elements a chunk: "c" for
+--         a sealed one and "r" for records, and its bytes; empty for one that is not there.
+-- Cost: 4 us for each 64 KiB.
+local call, stem = redis.call, KEYS[1]
+if (call('HGET', stem .. 'chunks', 'layout') or '0') ~= ARGV[1] then
+  return {0}
+end
+local reply = {1}
+for i = 2, #ARGV, 2 do
+  local name = ARGV[i] .. ':' .. ARGV[i + 1]
+  local form, bytes = 'c', call('GET', stem .. 'blk:' .. name)
+  if not bytes then
+    form, bytes = 'r', call('GET', stem .. 'raw:' .. name)
+  end
+  if not bytes and ARGV[i + 1] == (call('HGET', stem .. 'chunks', ARGV[i]) or '0') then
+    bytes = call('GET', stem .. 'raw:' .. ARGV[i])
+  end
+  reply[#reply + 1], reply[#reply + 2] = form, bytes or ''
+end
+return reply

@@ -1,0 +1,231 @@
+-- scan: what is closed and what is open of one type within some hours, at one instant.
+--
+-- KEYS[1] stem of the type's keys
+-- ARGV    first hour, last hour; first and last of those that lie wholly in the window;
+--         highest level of rollups wanted (0: none); direction (1 or -1); whether this is
+--         the walk's first page (1 or 0); number of the first chunk in its first hour (-1: all);
+--         whether histograms are wanted (1 or 0); most pieces; most bytes of open chunks
+-- returns layout; where the next page begins: hour ('': this was the last), chunk (-1: its first);
+--         then four elements a piece: kind, name of the span, number, bytes.
+--
+-- Forward, pieces come in order of time, a span's own chunks before those of the spans below
+-- it, which arrived later, and open chunks last: so samples of one instant come in order of
+-- arrival. Backward, open chunks come first, then pieces against the order of time, but again
+-- a span's own chunks before those below it: what is left when a page ends is of earlier hours.
+-- Kinds: "b" the base, what is left of all that was before, told first and in any window; "c"
+-- head of a sealed chunk (empty where nothing is left of it), "r" a closed chunk that is not
+-- sealed yet, "a" a rollup, "<" (with the stamp) and ">" around a span whose rollup is missing,
+-- "o" an open chunk. A page ends between two spans or two chunks of an hour, and holds the open
+-- chunks of just the hours that it completes. No rollups backward.
+-- Cost: about 1.5 us a piece, and the copying.
+--#include spans.lua
+local call, stem = redis.call, KEYS[1]
+local first, last = tonumber(ARGV[1]), tonumber(ARGV[2])
+local inside_first, inside_last = tonumber(ARGV[3]), tonumber(ARGV[4])
+local rollups, forward, is_start = tonumber(ARGV[5]), ARGV[6] == '1', ARGV[7] == '1'
+local from_chunk, has_histograms = tonumber(ARGV[8]), ARGV[9] == '1'
+local pieces_max, open_max = tonumber(ARGV[10]), tonumber(ARGV[11])
+
+local closed, next_hour, next_chunk = {}, '', -1
+
+local function emit(pieces, kind, name, number, bytes)
+  local at = #pieces
+  pieces[at + 1], pieces[at + 2], pieces[at + 3], pieces[at + 4] = kind, name, number, bytes
+end
+
+local function is_full()
+  return #closed >= 4 * pieces_max
+end
+
+-- Stamp and aggregate.
+local function head_of(key)
+  if not has_histograms then
+    return call('GETRANGE', key, 0, 95)
+  end
+  local head = call('GETRANGE', key, 0, 511)
+  if #head < 96 then
+    return head
+  end
+  local length = 96 + struct.unpack('<I2', head, 11)
+  if length <= #head then
+    return head:sub(1, length)
+  end
+  return call('GETRANGE', key, 0, length - 1)
+end
+
+-- The hours whose open chunks fit into the page: it goes no further.
+local open = call(forward and 'ZRANGEBYSCORE' or 'ZREVRANGEBYSCORE', stem .. 'open',
+  forward and first or last, forward and last or first, 'LIMIT', 0, pieces_max)
+local open_bytes, open_count = 0, 0
+local stop
+for i, hour in ipairs(open) do
+  open_bytes = open_bytes + call('STRLEN', stem .. 'raw:' .. hour)
+  if i > 1 and open_bytes > open_max then
+    stop = tonumber(hour)
+    break
+  end
+  open_count = i
+end
+if not stop and open_count == pieces_max then
+  stop = tonumber(open[open_count])
+  open_count = open_count - 1
+end
+if stop and forward then
+  last, inside_last = stop - 1, math.min(inside_last, stop - 1)
+elseif stop then
+  first, inside_first = stop + 1, math.max(inside_first, stop + 1)
+end
+
+-- A span's own chunks belong to the page in which the walk enters it. Where that begins within
+-- an hour, what begins with that hour was entered before.
+local function owns(low, high)
+  if is_start then
+    return true
+  elseif forward then
+    return low > first or low == first and from_chunk < 0
+  end
+  return high < last or high == last and from_chunk < 0
+end
+
+local function emit_own(level, number, name, from)
+  local count = tonumber(call('HGET', stem .. 'chunks', name) or 0)
+  local step, low, high = 1, from or 0, count - 1
+  if not forward then
+    step, low, high = -1, from or count - 1, 0
+  end
+  for n = low, high, step do
+    if level == 1 and n ~= low and is_full() then
+      next_hour, next_chunk = name, n
+      return false
+    end
+    local head = head_of(stem .. 'blk:' .. name .. ':' .. n)
+    if head == '' and call('EXISTS', stem .. 'raw:' .. name .. ':' .. n) == 1 then
+      emit(closed, 'r', name, n, '')
+    else
+      emit(closed, 'c', name, n, head)
+    end
+  end
+  return true
+end
+
+-- True when a rollup was told. One that is missing is announced; its end follows.
+local function try_rollup(level, name, low, high)
+  if level > rollups or low < inside_first or high > inside_last then
+    return false
+  end
+  local rollup = head_of(stem .. 'agg:' .. name)
+  if #rollup > 8 then
+    emit(closed, 'a', name, 0, rollup)
+    return true
+  end
+  if level > 1 or rollup ~= '' then
+    emit(closed, '<', name, 0, rollup)
+  end
+  return false
+end
+
+local function numbers_of(level, low, high)
+  local base = level * 4294967296
+  local found = call('ZRANGEBYSCORE', stem .. 'spans', base + low, base + high, 'WITHSCORES')
+  local numbers = {}
+  for i = 2, #found, 2 do
+    local at = forward and i / 2 or (#found - i) / 2 + 1
+    numbers[at] = tonumber(found[i]) - base
+  end
+  return numbers
+end
+
+local visit
+
+-- The spans right below one, in the order of the walk. False: the page is full.
+local function visit_below(level, low, high)
+  local hours = span_hours[level]
+  for _, number in ipairs(numbers_of(level, math.floor(math.max(low, first) / hours),
+      math.floor(math.min(high, last) / hours))) do
+    if not visit(level, number, low, high) then
+      return false
+    end
+  end
+  return true
+end
+
+local function visit_forward(level, number, name, low, high, from)
+  if from or owns(low, high) then
+    if not from and try_rollup(level, name, low, high) then
+      return true
+    end
+    if not emit_own(level, number, name, from) then
+      return false
+    end
+  end
+  if level > 1 and not visit_below(level - 1, low, high) then
+    return false
+  end
+  if level <= rollups and low >= inside_first and high <= inside_last then
+    emit(closed, '>', name, 0, '')
+  end
+  return true
+end
+
+local function visit_backward(level, number, name, low, high, from)
+  if (from or owns(low, high)) and not emit_own(level, number, name, from) then
+    return false
+  end
+  return level == 1 or visit_below(level - 1, low, high)
+end
+
+-- The page may end before a span, but not where the span above it, or the page, has just begun:
+-- the next one could not tell what of them was told.
+local function may_end_before(low, high, low_above, high_above)
+  if forward then
+    return low > first and low > low_above
+  end
+  return high < last and high < high_above
+end
+
+function visit(level, number, low_above, high_above)
+  local name, from = span_name(level, number), nil
+  local low = number * span_hours[level]
+  local high = low + span_hours[level] - 1
+  if is_full() and may_end_before(low, high, low_above, high_above) then
+    next_hour = string.format('%.0f', forward and low or high)
+    return false
+  end
+  if level == 1 and from_chunk >= 0 and number == (forward and first or last) then
+    from = from_chunk
+  end
+  return (forward and visit_forward or visit_backward)(level, number, name, low, high, from)
+end
+
+if forward and is_start then
+  local base = head_of(stem .. 'blk:base')
+  if base ~= '' then
+    emit(closed, 'b', '0', 0, base)
+  end
+end
+if visit_below(3, first, last) and stop then
+  next_hour = string.format('%.0f', stop)
+end
+
+local border, opened = tonumber(next_hour), {}
+for i = 1, open_count do
+  local hour = tonumber(open[i])
+  if border and (forward and hour >= border or not forward and hour <= border) then
+    break
+  end
+  emit(opened, 'o', open[i], call('HGET', stem .. 'chunks', open[i]) or 0,
+    call('GET', stem .. 'raw:' .. open[i]))
+end
+
+local reply = {call('HGET', stem .. 'chunks', 'layout') or '0', next_hour, next_chunk}
+local before, after = closed, opened
+if not forward then
+  before, after = opened, closed
+end
+for i = 1, #before do
+  reply[3 + i] = before[i]
+end
+for i = 1, #after do
+  reply[3 + #before + i] = after[i]
+end
+return reply

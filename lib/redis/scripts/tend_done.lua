@@ -1,0 +1,42 @@
+-- tend_done: when a type next needs tending.
+--
+-- KEYS[1] stem of the type's keys, KEYS[2] due
+-- ARGV    name of the type, seconds of grace, the hour that it was when its open chunks were
+--         looked at, 1 if something is left to be done, seconds until what has expired is looked
+--         for (0: nothing expires)
+-- returns 1 if it will be tended again. Cost: 11 us.
+local call, stem, grace = redis.call, KEYS[1], ARGV[2]
+local now, due = tonumber(call('TIME')[1]), nil
+local function at(seconds)
+  due = math.min(due or seconds, seconds)
+end
+if call('EXISTS', stem .. 'gone:chunks') == 1 then -- being deleted
+  at(now)
+end
+if ARGV[4] == '1' or call('EXISTS', stem .. 'unsealed') == 1 then
+  at(now + 15)
+end
+-- What was over and is open still waits for the end of its day.
+for _, hour in ipairs(call('ZRANGEBYSCORE', stem .. 'open', '-inf', '(' .. ARGV[3], 'LIMIT', 0, 1)) do
+  at(math.max((math.floor(hour / 24) + 1) * 86400 + grace, now + 900))
+end
+for _, hour in ipairs(call('ZRANGEBYSCORE', stem .. 'open', ARGV[3], '+inf', 'LIMIT', 0, 1)) do
+  at(math.max((hour + 1) * 3600 + grace, now + 60))
+end
+if tonumber(ARGV[5]) > 0 then
+  if call('EXISTS', stem .. 'spans', stem .. 'open') > 0 then
+    at(now + ARGV[5])
+  end
+else
+  -- A day that was gathered waits for the end of its month.
+  local month = math.floor((now - grace) / 2764800)
+  if call('ZCOUNT', stem .. 'spans', 2 * 4294967296 + month * 32, 2.5 * 4294967296) > 0 then
+    at((month + 1) * 2764800 + grace)
+  end
+end
+call('ZREM', KEYS[2], ARGV[1]) -- first: a full Redis takes a write that frees memory
+if not due then
+  return 0
+end
+call('ZADD', KEYS[2], due, ARGV[1])
+return 1

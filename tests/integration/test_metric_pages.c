@@ -1,0 +1,259 @@
+/*
+ * Walks over more than a page, beside a plain array: what a page cuts must not be lost, nor
+ * told twice. Closed chunks are put where they belong past the store, for time's sake.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "test_store.h"
+
+enum {
+    PAGE_PIECES = 512,         /* metric_scan.c */
+    PAGE_OPEN_BYTES = 1 << 20, /* the same */
+    DAY_HOURS = 24,
+    MONTH_HOURS = 24 * 32,
+    INSTANTS = 7 /* of a span, so that many samples share one */
+};
+
+/* The first hour of a month. */
+static const int64_t first_hour = (int64_t)600 * MONTH_HOURS;
+
+static double random_value(void)
+{
+    double unit = (double)(test_random_u64(&test_store.chance) >> 11) * 0x1p-53;
+    return test_store_below(4) == 0 ? 0.0 : (unit - 0.3) * 100.0;
+}
+
+static struct record random_record(struct span span)
+{
+    int64_t start_us = span_start(span).us, length_us = span_end(span).us - start_us;
+    int64_t at_us = start_us + (int64_t)test_store_below(INSTANTS) * (length_us / INSTANTS);
+    return (struct record){{test_store_below(9) == 0 ? span_end(span).us - 1 : at_us},
+                           random_value()};
+}
+
+static void put_chunks(enum span_level level, int64_t hour, size_t chunks, size_t each)
+{
+    struct span span = span_of_hour(level, hour);
+    struct record *records = malloc(chunks * each * sizeof *records);
+    struct record *spare = malloc(each * sizeof *spare);
+    assert_true(records && spare);
+    for (size_t i = 0; i < chunks * each; i++)
+        records[i] = random_record(span);
+    for (size_t i = 0; i < chunks; i++)
+        records_sort(records + i * each, each, spare);
+    test_store_put_chunks("cpu", span, records, chunks, each);
+    free(spare);
+    free(records);
+}
+
+static void put_open(int64_t hour, size_t count)
+{
+    struct record *records = malloc(count * sizeof *records);
+    assert_non_null(records);
+    for (size_t i = 0; i < count; i++)
+        records[i] = random_record((struct span){SPAN_HOUR, hour});
+    test_store_put_open("cpu", hour, records, count);
+    free(records);
+}
+
+static struct wall_time random_edge(void)
+{
+    struct wall_time at =
+        test_store.model.samples[test_store_below(test_store.model.count)].record.at;
+    switch (test_store_below(4)) {
+    case 0:
+        return hour_start(hour_of(at));
+    case 1:
+        return span_start(span_of_hour(SPAN_DAY, hour_of(at)));
+    default:
+        return (struct wall_time){at.us - 1 + (int64_t)test_store_below(3)};
+    }
+}
+
+static void check_window(void)
+{
+    struct wall_time a = random_edge(), b = random_edge();
+    struct wall_time from = a.us < b.us ? a : b, to = {(a.us < b.us ? b : a).us + 1};
+    sample_model_check_window(&test_store.model, test_store.store, "cpu", from, to);
+}
+
+/* 40 steps from a sample on. */
+static void check_series(int64_t step_us)
+{
+    int64_t from_us = floor_divide(random_edge().us, step_us) * step_us;
+    sample_model_check_series(&test_store.model, test_store.store, "cpu",
+                              (struct wall_time){from_us}, step_us, 40);
+}
+
+/* Without rollups first, then with those that were made. */
+static void check_everything(void)
+{
+    test_store_forget_rollups("cpu");
+    for (int round = 0; round < 2; round++) {
+        test_store_check_since("cpu", WALL_TIME_MIN);
+        check_window();
+        check_window();
+        check_series(HOUR_US);
+        check_series(DAY_HOURS * HOUR_US);
+        check_series(MONTH_HOURS * HOUR_US);
+        test_store_settle();
+    }
+    test_store_check_list("cpu", 1 + test_store_below(20));
+    test_store_check_list("cpu", 1000);
+}
+
+static void an_hour_of_many_chunks_is_cut(void **state)
+{
+    (void)state;
+    put_chunks(SPAN_HOUR, first_hour + 100, 600, 3);
+    check_everything();
+    put_chunks(SPAN_HOUR, first_hour + 100, 700, 1);
+    check_everything();
+    put_open(first_hour + 100, 50);
+    put_chunks(SPAN_HOUR, first_hour + 101, 3, 5);
+    check_everything();
+}
+
+/* Then a page begins where the day and the month do, and both have chunks of their own. */
+static void the_first_hour_of_a_month_is_cut(void **state)
+{
+    (void)state;
+    put_chunks(SPAN_MONTH, first_hour, 2, 20);
+    put_chunks(SPAN_DAY, first_hour, 2, 20);
+    put_chunks(SPAN_HOUR, first_hour, 600, 3);
+    put_chunks(SPAN_HOUR, first_hour + 1, 2, 2);
+    put_open(first_hour, 10);
+    check_everything();
+}
+
+static void the_last_hour_of_a_month_is_cut(void **state)
+{
+    (void)state;
+    put_chunks(SPAN_MONTH, first_hour, 2, 20);
+    put_chunks(SPAN_DAY, first_hour + MONTH_HOURS - 1, 2, 20);
+    put_chunks(SPAN_HOUR, first_hour + MONTH_HOURS - 2, 2, 2);
+    put_chunks(SPAN_HOUR, first_hour + MONTH_HOURS - 1, 600, 3);
+    put_open(first_hour + MONTH_HOURS - 1, 10);
+    check_everything();
+}
+
+static void a_day_and_a_month_may_have_many_chunks_of_their_own(void **state)
+{
+    (void)state;
+    put_chunks(SPAN_MONTH, first_hour, 600, 2);
+    put_chunks(SPAN_DAY, first_hour, 600, 2);
+    put_chunks(SPAN_DAY, first_hour + DAY_HOURS, 600, 2);
+    put_chunks(SPAN_HOUR, first_hour, 2, 2);
+    put_chunks(SPAN_HOUR, first_hour + DAY_HOURS, 2, 2);
+    check_everything();
+    check_everything();
+}
+
+static void spans_may_be_more_than_a_page(void **state)
+{
+    (void)state;
+    for (int64_t hour = 0; hour < 1300; hour++)
+        put_chunks(SPAN_HOUR, first_hour - 300 + hour, 1 + (size_t)(hour % 5 == 0), 2);
+    check_everything();
+    put_open(first_hour - 1, 3);
+    put_open(first_hour, 3);
+    put_open(first_hour + 700, 3);
+    check_everything();
+}
+
+static void open_hours_may_be_more_than_a_page(void **state)
+{
+    (void)state;
+    put_chunks(SPAN_MONTH, first_hour, 2, 20);
+    put_chunks(SPAN_DAY, first_hour + DAY_HOURS, 2, 20);
+    for (int64_t hour = 0; hour < 2 * PAGE_PIECES + 1; hour++)
+        put_open(first_hour - 5 + hour, 2);
+    check_everything();
+}
+
+static void open_chunks_may_be_more_than_a_megabyte(void **state)
+{
+    (void)state;
+    enum { HOURS = 40, EACH = CHUNK_RECORDS - 1 };
+    assert_true((size_t)HOURS * EACH * RECORD_BYTES > 2 * (size_t)PAGE_OPEN_BYTES);
+    put_chunks(SPAN_MONTH, first_hour, 2, 20);
+    put_chunks(SPAN_DAY, first_hour, 2, 20);
+    put_chunks(SPAN_DAY, first_hour + DAY_HOURS, 2, 20);
+    for (int64_t hour = first_hour - 3; hour < first_hour + HOURS - 3; hour++)
+        put_chunks(SPAN_HOUR, hour, 2, 5);
+    for (int64_t hour = first_hour - 3; hour < first_hour + HOURS - 3; hour++)
+        put_open(hour, EACH);
+    check_everything();
+}
+
+/* A page after another ends one piece further, across the beginnings of a month and its days. */
+static void a_page_may_end_anywhere(void **state)
+{
+    (void)state;
+    enum { BEFORE = PAGE_PIECES - 110, STEPS = 112 };
+    for (int month = 0; month < 2; month++) {
+        put_chunks(SPAN_MONTH, first_hour + (int64_t)month * MONTH_HOURS, 2, 4);
+        for (int64_t day = 0; day < 2; day++) {
+            int64_t hour = first_hour + (int64_t)month * MONTH_HOURS + day * DAY_HOURS;
+            if (day == 0)
+                put_chunks(SPAN_DAY, hour, 2, 4);
+            for (int i = 0; i < 3; i++)
+                put_chunks(SPAN_HOUR, hour + i * (1 + (int64_t)day), 1 + (size_t)i, 2);
+        }
+    }
+    put_chunks(SPAN_HOUR, first_hour - 1, BEFORE, 1);
+    for (int step = 0; step < STEPS; step++) {
+        put_chunks(SPAN_HOUR, first_hour - 1, 1, 1);
+        test_store_forget_rollups("cpu");
+        test_store_check_since("cpu", WALL_TIME_MIN);
+        check_window();
+        check_series(DAY_HOURS * HOUR_US);
+        test_store_check_list("cpu", 1000);
+    }
+}
+
+/* Chunks of larger spans first: they arrived before. */
+static void any_mixture_is_exact(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        put_chunks(SPAN_MONTH, first_hour + (int64_t)test_store_below(3) * MONTH_HOURS,
+                   1 + test_store_below(5), 1 + test_store_below(30));
+    for (int i = 0; i < 30; i++)
+        put_chunks(SPAN_DAY, first_hour + (int64_t)test_store_below(60) * DAY_HOURS,
+                   1 + test_store_below(3), 1 + test_store_below(30));
+    for (int i = 0; i < 400; i++)
+        put_chunks(SPAN_HOUR, first_hour + (int64_t)test_store_below(1600),
+                   1 + test_store_below(i % 50 == 0 ? 300 : 3), 1 + test_store_below(5));
+    for (int64_t hour = first_hour; hour < first_hour + 1600; hour++) {
+        if (test_store_below(5) == 0)
+            put_open(hour, 1 + test_store_below(hour % 9 == 0 ? 4000 : 20));
+    }
+    check_everything();
+    check_everything();
+}
+
+#define PAGE_TEST(name) cmocka_unit_test_setup_teardown(name, test_store_open, test_store_close)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PAGE_TEST(an_hour_of_many_chunks_is_cut),
+        PAGE_TEST(the_first_hour_of_a_month_is_cut),
+        PAGE_TEST(the_last_hour_of_a_month_is_cut),
+        PAGE_TEST(a_day_and_a_month_may_have_many_chunks_of_their_own),
+        PAGE_TEST(spans_may_be_more_than_a_page),
+        PAGE_TEST(open_hours_may_be_more_than_a_page),
+        PAGE_TEST(open_chunks_may_be_more_than_a_megabyte),
+        PAGE_TEST(a_page_may_end_anywhere),
+        PAGE_TEST(any_mixture_is_exact),
+    };
+    return cmocka_run_group_tests(tests, test_store_start_server, test_store_stop_server);
+}
