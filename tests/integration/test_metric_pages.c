@@ -92,6 +92,18 @@ static void check_series(int64_t step_us)
                               (struct wall_time){from_us}, step_us, 40);
 }
 
+/* All of it, page by page, which are ever again beginnings of walks. */
+static void check_walks(void)
+{
+    for (int is_backward = 0; is_backward < 2; is_backward++) {
+        struct sample_walk walk = {
+            .type = "cpu", .from = WALL_TIME_MIN, .to = WALL_TIME_MAX, .is_backward = is_backward};
+        sample_walk_run(&walk, test_store.store, 1000, &test_store.chance, NULL);
+        sample_model_check_walk(&test_store.model, &walk, test_store.model.count);
+        sample_walk_release(&walk);
+    }
+}
+
 /* Without rollups first, then with those that were made. */
 static void check_everything(void)
 {
@@ -107,6 +119,8 @@ static void check_everything(void)
     }
     test_store_check_list("cpu", 1 + test_store_below(20));
     test_store_check_list("cpu", 1000);
+    if (test_store.model.count < 10000)
+        check_walks();
 }
 
 static void an_hour_of_many_chunks_is_cut(void **state)

@@ -49,6 +49,10 @@ void sample_model_check_page(const struct sample_model *model, struct metric_sto
 void sample_model_check_list(const struct sample_model *model, struct metric_store *store,
                              const char *type, size_t limit);
 
+/* The same where so many stretches of it cannot be read. */
+void sample_model_check_damaged_list(const struct sample_model *model, struct metric_store *store,
+                                     const char *type, size_t limit, size_t damages);
+
 /* Everything in a window, page by page; `samples` are in the order in which they came. */
 struct sample_walk {
     const char *type; /* NULL: all */

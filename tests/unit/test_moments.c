@@ -455,6 +455,16 @@ static void meta_is_read_only_where_it_is_whole(void **state)
     assert_false(meta_unpack(slice_of((char *)packed, sizeof packed), &meta));
 }
 
+static void a_type_that_is_being_deleted_has_no_meta(void **state)
+{
+    (void)state;
+    struct meta meta;
+    assert_true(meta_is_deleting(SLICE("deleting")));
+    assert_false(meta_is_deleting(SLICE("deletin")));
+    assert_false(meta_is_deleting(SLICE("")));
+    assert_false(meta_unpack(SLICE("deleting"), &meta));
+}
+
 int main(void)
 {
     chance = test_random_start();
@@ -474,6 +484,7 @@ int main(void)
         cmocka_unit_test(any_damage_is_refused),
         cmocka_unit_test(nonsense_under_a_good_seal_is_refused),
         cmocka_unit_test(meta_is_read_only_where_it_is_whole),
+        cmocka_unit_test(a_type_that_is_being_deleted_has_no_meta),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
