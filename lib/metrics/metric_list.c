@@ -109,10 +109,13 @@ static void restart(void *context)
 static bool is_enough(void *context, struct wall_time bound)
 {
     const struct lister *lister = context;
+    const struct sample_page *page = &lister->listing->page;
     bool is_backward = lister->options.is_backward;
-    return lister->listing->was_moved || lister->left == 0 ||
-           sample_page_excludes(&lister->listing->page,
-                                (struct wall_time){is_backward ? bound.us - 1 : bound.us});
+    if (lister->listing->was_moved || lister->left == 0)
+        return true;
+    /* What is left is farther, but for a walk to a place, where it is nearer. */
+    return is_backward == page->is_of_newest &&
+           sample_page_excludes(page, (struct wall_time){is_backward ? bound.us - 1 : bound.us});
 }
 
 static enum err_code walk(struct lister *lister, struct error *err)
