@@ -14,6 +14,7 @@
 #include "chunk.h"
 #include "life_model.h"
 #include "metric_delete.h"
+#include "packed.h"
 #include "store_content.h"
 #include "test_life.h"
 
@@ -135,6 +136,20 @@ static void a_sample_that_comes_after_expiry_counts(void **state)
     }
 }
 
+static uint64_t stamp_of(int64_t hour, int number)
+{
+    char name[TEXT_BYTES];
+    (void)snprintf(name, sizeof name, "blk:%" PRId64 ":%d", hour, number);
+    const char *const words[] = {"GET", name, NULL};
+    struct redisReply *reply = store_content_call(test_store.client, "cpu", words);
+    struct slice chunk;
+    assert_true(redis_reply_bytes(reply, &chunk) && chunk.len > CHUNK_STAMP_BYTES);
+    uint64_t stamp = packed_u64((const unsigned char *)chunk.ptr);
+    redis_reply_free(reply);
+    return stamp;
+}
+
+/* As old as the youngest of them. */
 static void chunks_without_samples_become_one(void **state)
 {
     (void)state;
@@ -144,8 +159,10 @@ static void chunks_without_samples_become_one(void **state)
         tend(&a_day);
     }
     assert_int_equal(test_life_closed("cpu", SPAN_HOUR, hour), 3);
+    uint64_t stamp = stamp_of(hour, 2);
     tend(&no_samples);
     assert_int_equal(test_life_closed("cpu", SPAN_HOUR, hour), 1);
+    assert_true(stamp_of(hour, 0) == stamp);
     assert_content(0, 1, 0);
     check();
 }
@@ -156,8 +173,8 @@ static void read_layout(char layout[static TEXT_BYTES])
     (void)snprintf(layout, TEXT_BYTES, "%" PRId64, test_life_number("cpu", words));
 }
 
-/* Put by hand: as many chunks of a sample each as it takes days to post. */
-static void put_chunks(int64_t hour, int64_t had, size_t count)
+/* Put by hand: as many chunks of a sample each as it takes days to post. Stamp "": now. */
+static void put_chunks(int64_t hour, int64_t had, size_t count, struct slice stamp)
 {
     static unsigned char sealed[PUT_AT_ONCE][CHUNK_SEALED_BYTES_MAX];
     char layout[TEXT_BYTES], hour_text[TEXT_BYTES], had_text[TEXT_BYTES];
@@ -165,7 +182,7 @@ static void put_chunks(int64_t hour, int64_t had, size_t count)
     (void)snprintf(hour_text, sizeof hour_text, "%" PRId64, hour);
     (void)snprintf(had_text, sizeof had_text, "%" PRId64, had);
     struct slice args[8 + PUT_AT_ONCE] = {slice_from_string(layout),
-                                          SLICE(""),
+                                          stamp,
                                           SLICE("1"),
                                           slice_from_string(hour_text),
                                           slice_from_string(had_text),
@@ -193,11 +210,28 @@ static void very_many_chunks_of_one_hour_expire_and_become_one(void **state)
     tend(&test_life_for_ever);
     int64_t had = 0;
     for (; had < 700; had += 35)
-        put_chunks(hour, had, 35);
+        put_chunks(hour, had, 35, SLICE(""));
     tend(&a_day);
     assert_content(720, 0, 0);
     tend(&no_samples);
     assert_content(0, 3, 0);
+    check();
+}
+
+/* Of so many that a walk sees them in parts. */
+static void chunks_with_samples_do_not_become_one(void **state)
+{
+    (void)state;
+    static const char far_future[] = {0, 0, 0, 0, 0, 0, 16, 0};
+    int64_t hour = some_hour();
+    post_hour(hour - 50, 10);
+    put_chunks(hour, 0, 40, slice_of(far_future, sizeof far_future));
+    put_chunks(hour, 40, 30, SLICE(""));
+    put_chunks(hour, 70, 30, SLICE(""));
+    tend(&no_samples);
+    assert_content(40, 61, 0);
+    tend(&nothing);
+    assert_content(40, 60, 10);
     check();
 }
 
@@ -207,7 +241,7 @@ static void a_walk_ends_after_so_many_chunks(void **state)
     (void)state;
     int64_t hour = some_hour();
     post_hour(hour - 50, 10);
-    put_chunks(hour, 0, 35);
+    put_chunks(hour, 0, 35, SLICE(""));
     const struct slice args[] = {SLICE("1"), SLICE("0"),  SLICE("+inf"),
                                  SLICE("0"), SLICE("64"), SLICE("20")};
     struct redisReply *reply = test_life_eval(REDIS_SCRIPT_TEND_EXPIRE, "cpu", args, 6);
@@ -357,7 +391,7 @@ static void a_span_of_several_chunks_is_not_folded(void **state)
     int64_t hour = some_hour();
     char layout[TEXT_BYTES], name[TEXT_BYTES];
     post_hour(hour - 50, 10);
-    put_chunks(hour, 0, 2);
+    put_chunks(hour, 0, 2, SLICE(""));
     struct record r = test_store.model.samples[0].record;
     size_t len = chunk_seal(&r, 1, base);
     read_layout(layout);
@@ -476,6 +510,7 @@ int main(void)
         LIFE_TEST(a_sample_that_comes_after_expiry_counts),
         LIFE_TEST(chunks_without_samples_become_one),
         LIFE_TEST(very_many_chunks_of_one_hour_expire_and_become_one),
+        LIFE_TEST(chunks_with_samples_do_not_become_one),
         LIFE_TEST(a_walk_ends_after_so_many_chunks),
         LIFE_TEST(samples_of_more_spans_than_a_page_expire),
         LIFE_TEST(aggregates_expire_into_the_base_once),

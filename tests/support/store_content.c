@@ -5,7 +5,6 @@
 
 #include <cmocka.h>
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,14 +14,37 @@
 #include "redis_keys.h"
 #include "span.h"
 
-enum { WORDS_MAX = 6, SEALERS_MS = 3000, TEXT_BYTES = 64 };
+enum { WORDS_MAX = 6, TEXT_BYTES = 64 };
+
+/* All keys of a type at one instant: of each its name without the stem, and what it holds. */
+static const char snapshot_script[] =
+    "local function hold(key) "
+    "  local kind = redis.call('TYPE', key).ok "
+    "  if kind == 'string' then return redis.call('GET', key) end "
+    "  if kind == 'hash' then return redis.call('HGETALL', key) end "
+    "  if kind == 'set' then return redis.call('SMEMBERS', key) end "
+    "  return redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') "
+    "end "
+    "local reply = {} "
+    "for _, key in ipairs(redis.call('KEYS', KEYS[1] .. '*')) do "
+    "  reply[#reply + 1] = key:sub(#KEYS[1] + 1) "
+    "  reply[#reply + 1] = hold(key) "
+    "end "
+    "return reply";
+
+/* A closed chunk. */
+struct closed {
+    struct span span;
+    uint64_t count;
+};
 
 /* While it is read. */
 struct reading {
     struct store_content *content;
-    struct redis_client *client;
-    const char *type;
-    int64_t bytes, closed, open;
+    const struct redisReply *snapshot;
+    int64_t bytes, open;
+    size_t closed_count;
+    struct closed *closed;
 };
 
 struct redisReply *store_content_call(struct redis_client *client, const char *type,
@@ -44,32 +66,48 @@ struct redisReply *store_content_call(struct redis_client *client, const char *t
     return reply;
 }
 
-/* A reply of one value, as a number; `absent` for none. */
-static int64_t ask_number(const struct reading *r, const char *command, const char *name,
-                          const char *field, int64_t absent)
+/* What a key holds; NULL: there is none. */
+static const struct redisReply *find(const struct reading *r, const char *name)
 {
-    const char *const words[] = {command, name, field, NULL};
-    struct redisReply *reply = store_content_call(r->client, r->type, words);
-    int64_t number = absent;
-    struct slice text;
-    if (!redis_reply_integer(reply, &number) && redis_reply_bytes(reply, &text))
-        assert_true(number_parse_int64(text, INT64_MIN, INT64_MAX, &number));
-    redis_reply_free(reply);
+    struct slice key;
+    for (size_t i = 0; redis_reply_bytes_at(r->snapshot, i, &key); i += 2) {
+        if (slice_equals(key, slice_from_string(name)))
+            return redis_reply_at(r->snapshot, i + 1);
+    }
+    return NULL;
+}
+
+/* The number of a field of a hash or a member of a sorted set; INT64_MIN: there is none. */
+static int64_t number_of(const struct reading *r, const char *name, struct slice field)
+{
+    const struct redisReply *held = find(r, name);
+    struct slice at, text;
+    int64_t number = INT64_MIN;
+    for (size_t i = 0; redis_reply_bytes_at(held, i, &at); i += 2) {
+        if (slice_equals(at, field) && redis_reply_bytes_at(held, i + 1, &text))
+            assert_true(number_parse_int64(text, INT64_MIN, INT64_MAX, &number));
+    }
     return number;
 }
 
-int64_t store_content_closed(struct redis_client *client, const char *type, const char *span)
+static bool is_unsealed(const struct reading *r, const char *name)
 {
-    const struct reading r = {.client = client, .type = type};
-    return ask_number(&r, "HGET", "chunks", span, 0);
+    const struct redisReply *held = find(r, "unsealed");
+    struct slice at;
+    for (size_t i = 0; redis_reply_bytes_at(held, i, &at); i++) {
+        if (slice_equals(at, slice_from_string(name)))
+            return true;
+    }
+    return false;
 }
 
-static struct redisReply *get(const struct reading *r, const char *name, struct slice *bytes)
+static void add_closed(struct reading *r, struct slice span, uint64_t count)
 {
-    const char *const words[] = {"GET", name, NULL};
-    struct redisReply *reply = store_content_call(r->client, r->type, words);
-    assert_true(redis_reply_bytes(reply, bytes));
-    return reply;
+    r->closed = realloc(r->closed, (r->closed_count + 1) * sizeof *r->closed);
+    assert_non_null(r->closed);
+    struct closed *closed = &r->closed[r->closed_count++];
+    assert_true(span_parse(span, &closed->span));
+    closed->count = count;
 }
 
 static void add_records(struct store_content *content, const struct record *records, size_t count)
@@ -93,21 +131,31 @@ static void add_frozen(struct store_content *content, const struct moments *m)
 
 /* --- Chunks ------------------------------------------------------------------------ */
 
+/* The span in "blk:<span>:<number>", whose chunk is counted. */
+static struct slice span_in(const struct reading *r, const char *name)
+{
+    const char *number = strchr(name + 4, ':');
+    assert_non_null(number);
+    struct slice span = slice_of(name + 4, (size_t)(number - name - 4));
+    if (atoll(number + 1) >= number_of(r, "chunks", span))
+        fail_msg("%s is one chunk too many", name);
+    return span;
+}
+
 static void read_raw(struct reading *r, const char *name, struct slice bytes)
 {
     static struct record records[CHUNK_RECORDS];
-    const char *number = strchr(name + 4, ':');
     assert_true(bytes.len > 0 && bytes.len % RECORD_BYTES == 0 && bytes.len <= CHUNK_BYTES);
     records_unpack((const unsigned char *)bytes.ptr, bytes.len / RECORD_BYTES, records);
     add_records(r->content, records, bytes.len / RECORD_BYTES);
-    if (number) {
+    if (strchr(name + 4, ':')) {
         assert_int_equal(bytes.len, CHUNK_BYTES);
-        assert_int_equal(ask_number(r, "SISMEMBER", "unsealed", name + 4, 0), 1);
+        assert_true(is_unsealed(r, name + 4));
         r->content->unsealed++;
-        r->closed++;
+        add_closed(r, span_in(r, name), CHUNK_RECORDS);
     } else {
         assert_true(bytes.len < CHUNK_BYTES);
-        assert_int_equal(ask_number(r, "ZSCORE", "open", name + 4, INT64_MIN), atoll(name + 4));
+        assert_int_equal(number_of(r, "open", slice_from_string(name + 4)), atoll(name + 4));
         r->content->open_count += bytes.len / RECORD_BYTES;
         r->open++;
     }
@@ -118,7 +166,6 @@ static void read_sealed(struct reading *r, const char *name, struct slice bytes)
     static struct record records[CHUNK_RECORDS];
     struct aggregate a;
     size_t count;
-    char span[TEXT_BYTES] = "";
     aggregate_init(&a, true);
     if (!aggregate_unpack(chunk_aggregate(bytes), &a))
         fail_msg("%s is damaged", name);
@@ -129,13 +176,8 @@ static void read_sealed(struct reading *r, const char *name, struct slice bytes)
         assert_int_equal(count, a.moments.count);
         add_records(r->content, records, count);
     }
+    add_closed(r, span_in(r, name), a.moments.count);
     aggregate_release(&a);
-    const char *number = strchr(name + 4, ':');
-    assert_non_null(number);
-    memcpy(span, name + 4, (size_t)(number - name - 4));
-    if (atoll(number + 1) >= ask_number(r, "HGET", "chunks", span, 0))
-        fail_msg("%s is one chunk too many", name);
-    r->closed++;
 }
 
 static void read_base(struct reading *r, struct slice bytes)
@@ -154,41 +196,21 @@ static void read_base(struct reading *r, struct slice bytes)
 static uint64_t count_closed(const struct reading *r, struct span span)
 {
     uint64_t sum = 0;
-    const char *const words[] = {"HGETALL", "chunks", NULL};
-    struct redisReply *reply = store_content_call(r->client, r->type, words);
-    struct slice field, text;
-    struct span below;
-    for (size_t i = 0; redis_reply_bytes_at(reply, i, &field); i += 2) {
-        int64_t count;
-        if (!span_parse(field, &below) || below.level > span.level ||
-            span_of_hour(span.level, span_first_hour(below)).number != span.number)
-            continue;
-        assert_true(redis_reply_bytes_at(reply, i + 1, &text));
-        assert_true(number_parse_int64(text, 1, INT64_MAX, &count));
-        for (int64_t n = 0; n < count; n++) {
-            char name[TEXT_BYTES];
-            struct moments m;
-            uint16_t follow;
-            struct slice bytes = SLICE("");
-            (void)snprintf(name, sizeof name, "blk:%.*s:%lld", (int)field.len, field.ptr,
-                           (long long)n);
-            const char *const ask[] = {"GET", name, NULL};
-            struct redisReply *chunk = store_content_call(r->client, r->type, ask);
-            (void)redis_reply_bytes(chunk, &bytes);
-            sum += moments_unpack(chunk_aggregate(bytes), &m, &follow) ? m.count : CHUNK_RECORDS;
-            redis_reply_free(chunk);
-        }
+    for (size_t i = 0; i < r->closed_count; i++) {
+        struct span below = r->closed[i].span;
+        if (below.level <= span.level &&
+            span_of_hour(span.level, span_first_hour(below)).number == span.number)
+            sum += r->closed[i].count;
     }
-    redis_reply_free(reply);
     return sum;
 }
 
-static void read_rollup(const struct reading *r, const char *name, struct slice bytes)
+static void check_rollup(const struct reading *r, struct slice name, struct slice bytes)
 {
     struct span span;
     struct aggregate a;
-    assert_true(span_parse(slice_from_string(name + 4), &span));
-    assert_true(ask_number(r, "ZSCORE", "spans", name + 4, INT64_MIN) != INT64_MIN);
+    assert_true(span_parse(name, &span));
+    assert_true(number_of(r, "spans", name) != INT64_MIN);
     assert_true(bytes.len >= CHUNK_STAMP_BYTES);
     if (bytes.len == CHUNK_STAMP_BYTES)
         return;
@@ -198,61 +220,57 @@ static void read_rollup(const struct reading *r, const char *name, struct slice 
     aggregate_release(&a);
 }
 
+static void check_rollups(const struct reading *r)
+{
+    struct slice key, bytes;
+    for (size_t i = 0; redis_reply_bytes_at(r->snapshot, i, &key); i += 2) {
+        if (slice_starts_with(key, SLICE("agg:")) &&
+            redis_reply_bytes_at(r->snapshot, i + 1, &bytes))
+            check_rollup(r, slice_of(key.ptr + 4, key.len - 4), bytes);
+    }
+}
+
 static void check_above(const struct reading *r, struct span span, enum span_level above)
 {
-    char buffer[SPAN_NAME_BYTES], text[TEXT_BYTES];
-    struct slice s = span_name(span_of_hour(above, span_first_hour(span)), buffer);
-    (void)snprintf(text, sizeof text, "%.*s", (int)s.len, s.ptr);
+    char buffer[SPAN_NAME_BYTES];
+    struct slice name = span_name(span_of_hour(above, span_first_hour(span)), buffer);
     if (above > span.level)
-        assert_true(ask_number(r, "ZSCORE", "spans", text, INT64_MIN) != INT64_MIN);
+        assert_true(number_of(r, "spans", name) != INT64_MIN);
 }
 
 /* Each span has chunks, or some below it have; those above are there, too. */
 static void check_spans(const struct reading *r)
 {
-    const char *const words[] = {"ZRANGE", "spans", "0", "-1", "WITHSCORES", NULL};
-    struct redisReply *reply = store_content_call(r->client, r->type, words);
-    struct slice name, score;
-    for (size_t i = 0; redis_reply_bytes_at(reply, i, &name); i += 2) {
+    const struct redisReply *held = find(r, "spans");
+    struct slice name;
+    for (size_t i = 0; redis_reply_bytes_at(held, i, &name); i += 2) {
         struct span span;
-        int64_t number;
         assert_true(span_parse(name, &span));
-        assert_true(redis_reply_bytes_at(reply, i + 1, &score));
-        assert_true(number_parse_int64(score, INT64_MIN, INT64_MAX, &number));
-        assert_int_equal(number, ((int64_t)span.level << 32) + span.number);
+        assert_int_equal(number_of(r, "spans", name), ((int64_t)span.level << 32) + span.number);
         if (count_closed(r, span) == 0)
             fail_msg("span %.*s is empty", (int)name.len, name.ptr);
         check_above(r, span, SPAN_DAY);
         check_above(r, span, SPAN_MONTH);
     }
-    redis_reply_free(reply);
 }
 
-static void check_chunks(const struct reading *r)
+static void check_indexes(const struct reading *r)
 {
-    const char *const words[] = {"HGETALL", "chunks", NULL};
-    struct redisReply *reply = store_content_call(r->client, r->type, words);
-    struct slice field, text;
-    int64_t closed = 0, bytes = 0;
-    for (size_t i = 0; redis_reply_bytes_at(reply, i, &field); i += 2) {
+    const struct redisReply *held = find(r, "chunks");
+    struct slice field;
+    size_t closed = 0;
+    for (size_t i = 0; redis_reply_bytes_at(held, i, &field); i += 2) {
         struct span span;
-        int64_t number;
-        assert_true(redis_reply_bytes_at(reply, i + 1, &text));
-        assert_true(number_parse_int64(text, INT64_MIN, INT64_MAX, &number));
-        if (slice_equals(field, SLICE("bytes"))) {
-            bytes = number;
-        } else if (span_parse(field, &span)) {
-            char name[TEXT_BYTES];
-            (void)snprintf(name, sizeof name, "%.*s", (int)field.len, field.ptr);
-            assert_true(ask_number(r, "ZSCORE", "spans", name, INT64_MIN) != INT64_MIN);
-            closed += number;
-        }
+        if (!span_parse(field, &span))
+            continue;
+        assert_true(number_of(r, "spans", field) != INT64_MIN);
+        closed += (size_t)number_of(r, "chunks", field);
     }
-    redis_reply_free(reply);
-    assert_int_equal(closed, r->closed);
-    assert_int_equal(bytes, r->bytes);
-    assert_int_equal(ask_number(r, "ZCARD", "open", NULL, 0), r->open);
-    assert_int_equal(ask_number(r, "SCARD", "unsealed", NULL, 0), r->content->unsealed);
+    assert_int_equal(closed, r->closed_count);
+    int64_t bytes = number_of(r, "chunks", SLICE("bytes"));
+    assert_int_equal(bytes == INT64_MIN ? 0 : bytes, r->bytes);
+    assert_int_equal(redis_reply_count(find(r, "open")), 2 * r->open);
+    assert_int_equal(redis_reply_count(find(r, "unsealed")), r->content->unsealed);
 }
 
 /* --- All of it --------------------------------------------------------------------- */
@@ -269,58 +287,60 @@ static bool is_index(const char *name)
 }
 
 /* Open chunks in the first pass, all others in the second. */
-static void read_key(struct reading *r, const char *name, bool wants_open)
+static void read_key(struct reading *r, const char *name, const struct redisReply *held,
+                     bool wants_open)
 {
     struct slice bytes;
     bool is_raw = strncmp(name, "raw:", 4) == 0, is_open = is_raw && !strchr(name + 4, ':');
     if (is_index(name) || is_open != wants_open)
         return;
-    struct redisReply *reply = get(r, name, &bytes);
+    assert_true(redis_reply_bytes(held, &bytes));
     if (is_raw)
         read_raw(r, name, bytes);
     else if (strcmp(name, "blk:base") == 0)
         read_base(r, bytes);
     else if (strncmp(name, "blk:", 4) == 0)
         read_sealed(r, name, bytes);
-    else if (strncmp(name, "agg:", 4) == 0)
-        read_rollup(r, name, bytes);
-    else
+    else if (strncmp(name, "agg:", 4) != 0)
         fail_msg("what is %s?", name);
     if (!is_raw)
         r->bytes += (int64_t)bytes.len;
-    redis_reply_free(reply);
 }
 
-/* Keys must not change between two looks: sealers that are about it finish. */
-static void await_sealers(const struct reading *r)
+static struct redisReply *take_snapshot(struct redis_client *client, const char *type)
 {
-    for (int left = SEALERS_MS; left > 0 && ask_number(r, "SCARD", "unsealed", NULL, 0) > 0; left--)
-        (void)poll(NULL, 0, 1);
+    struct redis_key stem;
+    struct redisReply *reply;
+    struct error err;
+    error_init(&err);
+    redis_key_metric_stem(&stem, redis_client_key_prefix(client), slice_from_string(type));
+    const struct slice argv[] = {SLICE("EVAL"), slice_from_string(snapshot_script), SLICE("1"),
+                                 redis_key_slice(&stem)};
+    if (redis_client_call(client, REDIS_LANE_WRITE, argv, 4, &reply, &err) != ERR_OK)
+        fail_msg("%s (%s)", err.detail, err.cause);
+    return reply;
 }
 
 void store_content_read(struct store_content *content, struct redis_client *client,
                         const char *type)
 {
-    struct reading r = {.content = content, .client = client, .type = type};
-    await_sealers(&r);
-    const char *const words[] = {"KEYS", "*", NULL};
-    struct redisReply *reply = store_content_call(client, type, words);
-    struct redis_key stem;
+    struct redisReply *snapshot = take_snapshot(client, type);
+    struct reading r = {.content = content, .snapshot = snapshot};
     struct slice key;
     *content = (struct store_content){0};
-    redis_key_metric_stem(&stem, redis_client_key_prefix(client), slice_from_string(type));
     for (int wants_open = 1; wants_open >= 0; wants_open--) {
-        for (size_t i = 0; redis_reply_bytes_at(reply, i, &key); i++) {
+        for (size_t i = 0; redis_reply_bytes_at(snapshot, i, &key); i += 2) {
             char name[TEXT_BYTES];
-            (void)snprintf(name, sizeof name, "%.*s", (int)(key.len - stem.len),
-                           key.ptr + stem.len);
-            read_key(&r, name, wants_open);
+            (void)snprintf(name, sizeof name, "%.*s", (int)key.len, key.ptr);
+            read_key(&r, name, redis_reply_at(snapshot, i + 1), wants_open);
         }
     }
-    content->keys = redis_reply_count(reply);
-    redis_reply_free(reply);
-    check_chunks(&r);
+    content->keys = redis_reply_count(snapshot) / 2;
+    check_indexes(&r);
+    check_rollups(&r);
     check_spans(&r);
+    free(r.closed);
+    redis_reply_free(snapshot);
 }
 
 void store_content_release(struct store_content *content)

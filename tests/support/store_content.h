@@ -1,5 +1,5 @@
 /*
- * store_content: what lies in Redis of one type, read key by key past the store.
+ * store_content: what lies in Redis of one type at one instant, read past the store.
  */
 #ifndef TESTS_SUPPORT_STORE_CONTENT_H
 #define TESTS_SUPPORT_STORE_CONTENT_H
@@ -26,14 +26,11 @@ struct store_content {
  * Read all of it and check that it agrees with itself: each chunk is in the indexes and each
  * entry of an index has its chunk, spans are nested, aggregates count what they are of, `bytes`
  * is the size of what is sealed and rolled up, and there is nothing else. A fault fails the
- * running test. Nothing may change meanwhile.
+ * running test.
  */
 void store_content_read(struct store_content *content, struct redis_client *client,
                         const char *type);
 void store_content_release(struct store_content *content);
-
-/* How many closed chunks of its own a span has ("1234", "d51", "m1"). */
-int64_t store_content_closed(struct redis_client *client, const char *type, const char *span);
 
 /* A command on a key of the type, whose name without its stem is the second word; up to four
  * more words; NULL ends them. The reply is the caller's. */
