@@ -477,6 +477,24 @@ static void gathering_changes_nothing_if_anything_is_other_than_seen(void **stat
     check("cpu");
 }
 
+/* Readers and other tenders go by it. */
+static void the_layout_is_another_one_after_each_move(void **state)
+{
+    (void)state;
+    const struct metric_retention no_samples = {1, 0};
+    struct gathering before, after;
+    look(&before);
+    assert_int_equal(put(&before), 1);
+    read_layout(&after);
+    assert_string_not_equal(before.layout, after.layout);
+    test_life_tend("cpu", &no_samples);
+    read_layout(&before);
+    assert_string_not_equal(before.layout, after.layout);
+    test_life_tend("cpu", &no_samples);
+    read_layout(&after);
+    assert_string_equal(before.layout, after.layout); /* nothing was moved */
+}
+
 static void what_arrives_while_a_chunk_is_gathered_stays_open(void **state)
 {
     (void)state;
@@ -593,6 +611,7 @@ int main(void)
         LIFE_TEST(an_open_chunk_of_odd_length_stays_and_the_others_of_its_day_go),
         LIFE_TEST(room_for_further_hours_is_made_by_gathering),
         LIFE_TEST(gathering_changes_nothing_if_anything_is_other_than_seen),
+        LIFE_TEST(the_layout_is_another_one_after_each_move),
         LIFE_TEST(what_arrives_while_a_chunk_is_gathered_stays_open),
         LIFE_TEST(a_chunk_that_is_closed_while_it_is_gathered_stays_whole),
         LIFE_TEST(nothing_is_gathered_of_a_type_that_is_deleted),

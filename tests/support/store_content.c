@@ -51,7 +51,7 @@ struct redisReply *store_content_call(struct redis_client *client, const char *t
                                       const char *const words[])
 {
     struct redis_key key;
-    struct slice argv[WORDS_MAX];
+    struct slice argv[WORDS_MAX] = {{NULL, 0}};
     size_t count = 0;
     redis_key_metric_stem(&key, redis_client_key_prefix(client), slice_from_string(type));
     for (; words[count]; count++)
