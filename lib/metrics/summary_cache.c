@@ -10,10 +10,10 @@
 /*
  * A kept answer, little endian:
  *
- *   0  u8   KEPT_VERSION   1 u8 KEPT_KIND   2 u16 zero   4 u32 seal of these 32 (packed.h)
- *   8  u64  version of the data that it was made from
- *  16  i64  when it was made   24 i64 when it stops being true by itself (us, Redis TIME)
- *  32       packed aggregate (aggregate.h), of a size of its own; nothing when no sample counts
+ *   0  u8   KEPT_VERSION   1 u8 KEPT_KIND   2 u16 bytes of the aggregate   4 u32 seal of these 32
+ * (packed.h) 8  u64  version of the data that it was made from 16  i64  when it was made   24 i64
+ * when it stops being true by itself (us, Redis TIME) 32       packed aggregate (aggregate.h), of a
+ * size of its own; nothing when no sample counts
  */
 enum { KEPT_VERSION = 2, KEPT_KIND = 'S', KEPT_HEAD_BYTES = 32, KEEP_EVERY_US = 100000 };
 
@@ -72,11 +72,12 @@ void summary_cache_free(struct summary_cache *cache)
     free(cache);
 }
 
-static void pack_head(const struct kept_answer *kept, unsigned char out[static KEPT_HEAD_BYTES])
+static void pack_head(const struct kept_answer *kept, size_t aggregate_bytes,
+                      unsigned char out[static KEPT_HEAD_BYTES])
 {
     out[0] = KEPT_VERSION;
     out[1] = KEPT_KIND;
-    packed_put_u16(out + 2, 0);
+    packed_put_u16(out + 2, (uint16_t)aggregate_bytes);
     packed_put_u64(out + 8, kept->version);
     packed_put_u64(out + 16, (uint64_t)kept->made_us);
     packed_put_u64(out + 24, (uint64_t)kept->end_us);
@@ -87,7 +88,7 @@ static bool unpack_head(struct slice packed, struct kept_answer *kept)
 {
     const unsigned char *in = (const unsigned char *)packed.ptr;
     if (packed.len < KEPT_HEAD_BYTES || in[0] != KEPT_VERSION || in[1] != KEPT_KIND ||
-        !packed_is_sound(in, KEPT_HEAD_BYTES))
+        packed.len - KEPT_HEAD_BYTES != packed_u16(in + 2) || !packed_is_sound(in, KEPT_HEAD_BYTES))
         return false;
     *kept = (struct kept_answer){.version = packed_u64(in + 8),
                                  .made_us = (int64_t)packed_u64(in + 16),
@@ -156,10 +157,11 @@ static void keep(struct summary_cache *cache, struct slice type, enum period per
     unsigned char *packed = malloc(KEPT_HEAD_BYTES + AGGREGATE_PACKED_BYTES_MAX);
     if (!packed)
         return;
-    size_t len = KEPT_HEAD_BYTES;
-    pack_head(kept, packed);
+    size_t len = 0;
     if (a->moments.count > 0)
-        len += aggregate_pack(a, packed + KEPT_HEAD_BYTES);
+        len = aggregate_pack(a, packed + KEPT_HEAD_BYTES);
+    pack_head(kept, len, packed);
+    len += KEPT_HEAD_BYTES;
 
     struct slice prefix = redis_client_key_prefix(cache->client);
     struct redis_key meta, key;
