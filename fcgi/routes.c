@@ -34,7 +34,7 @@ const struct route routes[] = {
     {"GET", "/api/metrics/heatmap", api_heatmap, false, ROUTE_API, ROUTE_POLICY_NONE,
      "The same step by step"},
     {"GET", "/api/metrics/list", api_metrics_list, false, ROUTE_API, ROUTE_POLICY_NONE,
-     "The newest samples, oldest first"},
+     "Samples in pages, the newest or the oldest first, also as NDJSON or CSV"},
     {"GET", "/api/circuit-breaker/status", api_breaker_status, false, ROUTE_API, ROUTE_POLICY_NONE,
      "State of the circuit breaker around the external service"},
     {"GET", "/api/external", api_external, false, ROUTE_API, ROUTE_POLICY_NONE,
