@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "etag.h"
 #include "external_service.h"
 #include "hash.h"
 #include "near_cache.h"
@@ -257,23 +258,6 @@ static enum err_code find_entry(struct inquiry *inquiry, struct strbuf *out,
     return ERR_OK;
 }
 
-/* Weak comparison with any of the tags listed (RFC 9110, 13.1.2). */
-static bool matches_etag(struct slice listed, struct slice etag)
-{
-    while (listed.len > 0) {
-        const char *comma = memchr(listed.ptr, ',', listed.len);
-        size_t len = comma ? (size_t)(comma - listed.ptr) : listed.len;
-        struct slice tag = slice_trim(slice_of(listed.ptr, len));
-        if (slice_starts_with(tag, SLICE("W/")))
-            tag = slice_of(tag.ptr + 2, tag.len - 2);
-        if (slice_equals(tag, etag) || slice_equals(tag, SLICE("*")))
-            return true;
-        size_t taken = comma ? len + 1 : len;
-        listed = slice_of(listed.ptr + taken, listed.len - taken);
-    }
-    return false;
-}
-
 static void respond(const struct request *req, struct response *res, struct slice entry,
                     enum freshness freshness)
 {
@@ -286,20 +270,12 @@ static void respond(const struct request *req, struct response *res, struct slic
     struct entry_head head;
     memcpy(&head, entry.ptr, sizeof head);
     int64_t age_us = clock_mono_now().us - head.made_us;
-    char etag[24];
-    (void)snprintf(etag, sizeof etag, "\"%016llx\"", (unsigned long long)head.etag);
 
-    res->cache_control = "no-cache";
     response_header(res, "Cache-Status", "\"analytics\"; %s", statuses[freshness]);
     response_header(res, "X-Cache", "%s", names[freshness]);
     response_header(res, "Age", "%lld", age_us > 0 ? (long long)(age_us / 1000000) : 0LL);
-    response_header(res, "ETag", "%s", etag);
-    if (matches_etag(req->if_none_match, slice_from_string(etag))) {
-        res->status = 304;
-        res->has_body = false;
-        return;
-    }
-    strbuf_append(&res->body, entry.ptr + sizeof head, entry.len - sizeof head);
+    if (!etag_answer(req, res, head.etag))
+        strbuf_append(&res->body, entry.ptr + sizeof head, entry.len - sizeof head);
 }
 
 enum err_code api_summary(struct app *app, const struct request *req, struct response *res,
