@@ -22,22 +22,9 @@
 #include "clock.h"
 #include "error.h"
 #include "redis_client.h"
-#include "slice.h"
-#include "span.h"
+#include "scan_reader.h"
 
 struct chunk_sealer;
-
-struct scan_options {
-    struct slice type;
-    struct wall_time from, to; /* [from, to) */
-    enum span_level rollups;   /* the largest span that may be told as one aggregate */
-    bool has_histograms;       /* aggregates come with theirs */
-    bool is_backward;          /* newest first; no rollups then */
-    size_t fetch_max;          /* chunks read at once, 1 to SCAN_FETCH_MAX */
-    size_t pieces_max;         /* chunks and spans seen at once; 0: SCAN_PIECES_MAX */
-};
-
-enum { SCAN_FETCH_MAX = 16, SCAN_PIECES_MAX = 512 };
 
 enum scan_want { SCAN_NOTHING, SCAN_AGGREGATE, SCAN_RECORDS };
 
@@ -73,7 +60,7 @@ struct scan_visitor {
 };
 
 /*
- * Walk. One round trip for about `pieces_max` chunks or spans, another one for each `fetch_max`
+ * Walk. One round trip for about `pieces_max` chunks or spans, two more for each `fetch_max`
  * chunks of which records are wanted. ERR_STORE_UNAVAILABLE also when the deadline passes
  * between two of them, or chunks never stop moving.
  */

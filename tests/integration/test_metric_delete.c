@@ -593,6 +593,53 @@ static void forget_records(void *context)
         memset(posters[p].is_there, 0, sizeof posters[p].is_there);
 }
 
+static void refuse_records(void *context, const struct record *records, size_t count,
+                           uint64_t arrival)
+{
+    (void)context, (void)records, (void)arrival;
+    fail_msg("%zu samples of a type that is gone", count);
+}
+
+/* What stood in a page is gone by the time that its records are asked for. */
+static enum scan_want delete_then_want_records(void *context, const struct moments *m)
+{
+    (void)context, (void)m;
+    if (count_of("cpu") > 0)
+        delete ("cpu");
+    return SCAN_RECORDS;
+}
+
+static void note_restart(void *context)
+{
+    ++*(int *)context;
+}
+
+static void a_deletion_between_a_page_and_its_records_is_no_damage(void **state)
+{
+    (void)state;
+    int restarts = 0;
+    const struct scan_options options = {.type = SLICE("cpu"),
+                                         .from = WALL_TIME_MIN,
+                                         .to = WALL_TIME_MAX,
+                                         .rollups = SPAN_NONE,
+                                         .fetch_max = SCAN_FETCH_MAX};
+    const struct scan_visitor visitor = {.context = &restarts,
+                                         .judge = delete_then_want_records,
+                                         .take_aggregate = refuse_aggregate,
+                                         .take_records = refuse_records,
+                                         .take_base = refuse_base,
+                                         .note_damage = refuse_damage,
+                                         .restart = note_restart};
+    struct error err;
+    error_init(&err);
+    post_run("cpu", 30, CHUNK_RECORDS);
+    test_store_await("SCARD ra:m:{cpu}:unsealed", "0");
+    if (metric_scan_run(test_store.client, sealer, &options, &visitor,
+                        mono_after_ms(clock_mono_now(), 60000), &err) != ERR_OK)
+        fail_msg("%s (%s)", err.detail, err.cause);
+    assert_int_equal(restarts, 1);
+}
+
 static void find_what_is_there(void)
 {
     const struct scan_options options = {.type = SLICE("cpu"),
@@ -694,6 +741,7 @@ int main(void)
         TEST(a_closed_chunk_goes_whether_it_is_sealed_meanwhile_or_not),
         TEST(nobody_writes_of_a_type_that_is_gone),
         TEST(a_deletion_stays_due_until_it_is_done),
+        TEST(a_deletion_between_a_page_and_its_records_is_no_damage),
         TEST(every_sample_that_came_after_a_deletion_is_there_and_none_from_before),
     };
     return cmocka_run_group_tests_name("metric_delete", tests, test_store_start_server,
