@@ -1,6 +1,6 @@
 #include "aggregate.h"
 
-enum { VALUES_AT_ONCE = 512 };
+enum { VALUES_AT_ONCE = 2048 };
 
 void aggregate_init(struct aggregate *a, bool has_histogram)
 {

@@ -368,23 +368,25 @@ static bool read_high(struct slice in, bool is_deflated, uint64_t *x, size_t cou
     return (!is_deflated || inflate_all(in, buffer, &in)) && read_varints(in, x, count);
 }
 
-/* 8 bytes at `at`; those beyond the end as 0. */
-static uint64_t load(struct slice in, size_t at)
+/* 8 bytes at `at`, of which those beyond the end are 0. */
+static uint64_t load_at_end(struct slice in, size_t at)
 {
     unsigned char bytes[LOAD_BYTES] = {0};
-    if (in.len - at >= LOAD_BYTES)
-        memcpy(bytes, in.ptr + at, LOAD_BYTES);
-    else
-        memcpy(bytes, in.ptr + at, in.len - at);
+    memcpy(bytes, in.ptr + at, in.len - at < LOAD_BYTES ? in.len - at : LOAD_BYTES);
     return packed_u64(bytes);
 }
 
 static void add_low(struct slice in, unsigned low_bits, uint64_t *x, size_t count)
 {
-    for (size_t i = 0; low_bits > 0 && i < count; i++) {
-        size_t bit = i * low_bits;
-        x[i] += load(in, bit / 8) >> bit % 8 & low_mask(low_bits);
-    }
+    const unsigned char *bytes = (const unsigned char *)in.ptr;
+    uint64_t mask = low_mask(low_bits);
+    size_t i = 0, bit = 0;
+    if (low_bits == 0)
+        return;
+    for (; bit / 8 + LOAD_BYTES <= in.len && i < count; i++, bit += low_bits)
+        x[i] += packed_u64(bytes + bit / 8) >> bit % 8 & mask;
+    for (; i < count; i++, bit += low_bits)
+        x[i] += load_at_end(in, bit / 8) >> bit % 8 & mask;
 }
 
 static void add_last(uint64_t *x, size_t count)
@@ -439,8 +441,9 @@ bool column_decode(struct slice *in, uint64_t *column, size_t count)
     uint64_t *residuals = column + 1;
     if (!read_high(high, form & FORM_DEFLATED, residuals, count - 1))
         return false;
+    centre = unzigzag(centre);
     for (size_t i = 0; i < count - 1; i++)
-        residuals[i] = unzigzag(centre) + (unzigzag(residuals[i]) << low_bits % 64);
+        residuals[i] = centre + (unzigzag(residuals[i]) << low_bits % 64);
     add_low(low, low_bits, residuals, count - 1);
     column[0] = 0;
     add_predicted(form & FORM_PREDICTOR, column, count);
