@@ -258,7 +258,7 @@ static void include(struct bucket_range *range, struct histogram *h, size_t buck
 /* --- The heat map ------------------------------------------------------------------- */
 
 enum {
-    HEATMAP_BUCKETS_MIN = 10, /* both signs, all magnitudes and zero take 7 at the coarsest scale */
+    HEATMAP_BUCKETS_MIN = 7, /* hold all doubles at the coarsest scale: 3 of each sign, and zero */
     HEATMAP_BUCKETS_MAX = 200,
     HEATMAP_BUCKETS_DEFAULT = 60,
     HEATMAP_POINTS_DEFAULT = 120,
