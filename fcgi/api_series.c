@@ -97,8 +97,15 @@ static enum err_code bound_question(struct app *app, const struct request *req, 
 
 /* --- The figures of a step --------------------------------------------------------- */
 
-static const char *const figure_names[] = {"sum", "average", "min", "max", "first", "latest"};
-enum { FIGURES = sizeof figure_names / sizeof *figure_names };
+static const struct metric_figure figure_kinds[] = {
+    {"sum", METRIC_JSON_SUM_TOO_LARGE},
+    {"average", METRIC_JSON_SUM_TOO_LARGE},
+    {"min", NULL},
+    {"max", NULL},
+    {"first", NULL},
+    {"latest", NULL},
+};
+enum { FIGURES = sizeof figure_kinds / sizeof *figure_kinds };
 
 /* None is NAN, a sum that overflowed infinite: neither is written as a number. */
 static void find_figures(const struct moments *m, double figures[static FIGURES])
@@ -119,6 +126,7 @@ struct answer {
     struct csv_writer csv;
     double percentile_error; /* the largest so far, NAN for none */
     bool is_widened, is_folded, is_damaged;
+    bool is_too_large; /* a figure of a row */
 };
 
 static bool write_point(void *context, struct wall_time start, struct aggregate *a)
@@ -132,8 +140,9 @@ static bool write_point(void *context, struct wall_time start, struct aggregate 
     json_write_name(w, "count");
     json_write_integer(w, (int64_t)a->moments.count);
     for (size_t i = 0; i < FIGURES; i++)
-        metric_json_number(w, figure_names[i], figures[i]);
+        metric_json_number(w, figure_kinds[i].name, figures[i]);
     metric_json_percentiles(w, &answer->q->percentiles, a);
+    metric_json_unavailable(w, figure_kinds, figures, FIGURES);
     json_write_end(w);
     if (a->moments.count > 0)
         answer->percentile_error = fmax(answer->percentile_error, histogram_error(&a->histogram));
@@ -149,8 +158,10 @@ static bool write_row(void *context, struct wall_time start, struct aggregate *a
     csv_text(w, answer->type);
     csv_instant(w, start);
     csv_integer(w, (int64_t)a->moments.count);
-    for (size_t i = 0; i < FIGURES; i++)
+    for (size_t i = 0; i < FIGURES; i++) {
         csv_number(w, figures[i]);
+        answer->is_too_large = answer->is_too_large || isinf(figures[i]);
+    }
     for (size_t i = 0; i < answer->q->percentiles.count; i++)
         csv_number(w, metric_json_quantile(a, answer->q->percentiles.entries[i].q));
     csv_end_row(w);
@@ -214,7 +225,7 @@ static void write_header(struct answer *answer)
     csv_text(w, SLICE("timestamp"));
     csv_text(w, SLICE("count"));
     for (size_t i = 0; i < FIGURES; i++)
-        csv_text(w, slice_from_string(figure_names[i]));
+        csv_text(w, slice_from_string(figure_kinds[i].name));
     for (size_t i = 0; i < percentiles->count; i++)
         csv_text(w, slice_from_string(percentiles->entries[i].name));
     csv_end_row(w);
@@ -233,12 +244,14 @@ static enum err_code write_csv(struct app *app, struct answer *answer, struct mo
     return code;
 }
 
-/* What rows have no place for; JSON has the stretches of time. */
+/* What rows have no place for; JSON says it where it belongs. */
 static void tell_notes(const struct answer *answer)
 {
-    if (answer->is_widened || answer->is_folded || answer->is_damaged)
-        response_header(answer->res, "X-Data-Notes", "%s%s%s", answer->is_widened ? "widened " : "",
-                        answer->is_folded ? "folded " : "", answer->is_damaged ? "damaged " : "");
+    if (answer->is_widened || answer->is_folded || answer->is_damaged || answer->is_too_large)
+        response_header(answer->res, "X-Data-Notes", "%s%s%s%s",
+                        answer->is_widened ? "widened " : "", answer->is_folded ? "folded " : "",
+                        answer->is_damaged ? "damaged " : "",
+                        answer->is_too_large ? "unavailable " : "");
 }
 
 enum err_code api_series(struct app *app, const struct request *req, struct response *res,
@@ -246,7 +259,6 @@ enum err_code api_series(struct app *app, const struct request *req, struct resp
 {
     struct question q;
     struct mono_time deadline = app_read_deadline();
-    response_header(res, "Vary", "Accept");
     if (read_question(req, &q, err) != ERR_OK ||
         bound_question(app, req, &q, deadline, err) != ERR_OK)
         return err->code;
@@ -259,6 +271,7 @@ enum err_code api_series(struct app *app, const struct request *req, struct resp
                          "The answer would be longer than %d bytes: ask for fewer types or "
                          "percentiles, or for a longer step",
                          HTTP_BODY_BYTES_MAX);
+    response_header(res, "Vary", "Accept");
     if (q.is_csv)
         tell_notes(&answer);
     (void)etag_answer(req, res, hash_bytes(strbuf_slice(&res->body), 0));

@@ -20,6 +20,27 @@ void metric_json_instant(struct json_writer *w, const char *name, struct wall_ti
         json_write_instant(w, at);
 }
 
+const char METRIC_JSON_SUM_TOO_LARGE[] = "adding up the values exceeds the largest double, 1.8e308";
+
+void metric_json_unavailable(struct json_writer *w, const struct metric_figure *figures,
+                             const double *values, size_t count)
+{
+    bool has_begun = false;
+    for (size_t i = 0; i < count; i++) {
+        if (!isinf(values[i]))
+            continue;
+        if (!has_begun) {
+            json_write_name(w, "unavailable");
+            json_write_object(w);
+        }
+        has_begun = true;
+        json_write_name(w, figures[i].name);
+        json_write_string(w, figures[i].reason);
+    }
+    if (has_begun)
+        json_write_end(w);
+}
+
 double metric_json_quantile(const struct aggregate *a, double q)
 {
     const struct moments *m = &a->moments;

@@ -16,6 +16,18 @@ void metric_json_number(struct json_writer *w, const char *name, double value);
 /* A member: the instant, or null where it has no text, as WALL_TIME_MIN and WALL_TIME_MAX. */
 void metric_json_instant(struct json_writer *w, const char *name, struct wall_time at);
 
+struct metric_figure {
+    const char *name;
+    const char *reason; /* why it may be infinite: it is written as null then */
+};
+
+/* What reason a sum and an average have. */
+extern const char METRIC_JSON_SUM_TOO_LARGE[];
+
+/* A member `unavailable`, of the figures that are infinite with the reason, unless none is. */
+void metric_json_unavailable(struct json_writer *w, const struct metric_figure *figures,
+                             const double *values, size_t count);
+
 /* The value at quantile `q`; NAN when there is no sample. */
 double metric_json_quantile(const struct aggregate *a, double q);
 

@@ -16,16 +16,12 @@ enum figure {
     FIGURE_COUNT
 };
 
-static const struct {
-    const char *name;
-    const char *reason; /* why it may be infinite */
-} figures[FIGURE_COUNT] = {
-    [FIGURE_AVERAGE] = {"average_value",
-                        "adding up the values exceeds the largest double, 1.8e308"},
+static const struct metric_figure figures[FIGURE_COUNT] = {
+    [FIGURE_AVERAGE] = {"average_value", METRIC_JSON_SUM_TOO_LARGE},
     [FIGURE_MIN] = {"min_value", NULL},
     [FIGURE_MAX] = {"max_value", NULL},
     [FIGURE_LATEST] = {"latest_value", NULL},
-    [FIGURE_SUM] = {"sum", "adding up the values exceeds the largest double, 1.8e308"},
+    [FIGURE_SUM] = {"sum", METRIC_JSON_SUM_TOO_LARGE},
     [FIGURE_STDDEV] = {"stddev",
                        "adding up the squared deviations exceeds the largest double, 1.8e308"},
 };
@@ -52,33 +48,17 @@ static double samples_per_second(const struct moments *m)
     return us > 0 ? (double)(m->count - 1) * 1e6 / (double)us : NAN;
 }
 
-static void write_unavailable(struct json_writer *w, const struct moments *m)
-{
-    bool has_begun = false;
-    for (int i = 0; i < FIGURE_COUNT; i++) {
-        if (!isinf(figure_of(m, (enum figure)i)))
-            continue;
-        if (!has_begun) {
-            json_write_name(w, "unavailable");
-            json_write_object(w);
-        }
-        has_begun = true;
-        json_write_name(w, figures[i].name);
-        json_write_string(w, figures[i].reason);
-    }
-    if (has_begun)
-        json_write_end(w);
-}
-
 static void write_part(struct json_writer *w, const struct summary_part *part,
                        const struct percentiles *percentiles)
 {
     const struct moments *m = &part->aggregate->moments;
     json_write_name(w, "count");
     json_write_integer(w, (int64_t)m->count);
+    double values[FIGURE_COUNT];
     for (int i = 0; i < FIGURE_COUNT; i++) {
         bool is_zero = m->count == 0 && i <= FIGURE_LATEST;
-        metric_json_number(w, figures[i].name, is_zero ? 0.0 : figure_of(m, (enum figure)i));
+        values[i] = is_zero ? 0.0 : figure_of(m, (enum figure)i);
+        metric_json_number(w, figures[i].name, values[i]);
     }
     metric_json_number(w, "first_value", m->count > 0 ? m->first.value : NAN);
     metric_json_instant(w, "first_timestamp", m->count > 0 ? m->first.at : WALL_TIME_MIN);
@@ -89,7 +69,7 @@ static void write_part(struct json_writer *w, const struct summary_part *part,
     metric_json_percentiles(w, percentiles, part->aggregate);
     json_write_end(w);
     metric_json_number(w, "percentile_error", histogram_error(&part->aggregate->histogram));
-    write_unavailable(w, m);
+    metric_json_unavailable(w, figures, values, FIGURE_COUNT);
     metric_json_report(w, part->report);
 }
 

@@ -399,11 +399,19 @@ static void what_overflows_is_null(void **state)
     figures_post("same", START_US, 1e308);
     figures_post("same", START_US + 1, 1e308);
     assert_int_equal(test_app_get("/api/metrics/series", "type=cpu&type=same&percentiles="), 200);
-    assert_true(figures_body_has("\"count\":2,\"sum\":null,\"average\":null,\"min\":1e+308,"
-                                 "\"max\":1.5e+308,\"first\":1e+308,\"latest\":1.5e+308}"));
-    assert_true(figures_body_has("\"count\":2,\"sum\":null,\"average\":1e+308,\"min\":1e+308,"));
+    assert_true(
+        figures_body_has("\"count\":2,\"sum\":null,\"average\":null,\"min\":1e+308,"
+                         "\"max\":1.5e+308,\"first\":1e+308,\"latest\":1.5e+308,"
+                         "\"unavailable\":{\"sum\":\"adding up the values exceeds the largest "
+                         "double, 1.8e308\",\"average\":\"adding up "));
+    assert_true(
+        figures_body_has("\"count\":2,\"sum\":null,\"average\":1e+308,\"min\":1e+308,"
+                         "\"max\":1e+308,\"first\":1e+308,\"latest\":1e+308,"
+                         "\"unavailable\":{\"sum\":\"adding up the values exceeds the largest "
+                         "double, 1.8e308\"}}"));
     assert_int_equal(test_app_get("/api/metrics/series", "type=cpu&percentiles=&format=csv"), 200);
     assert_true(figures_body_has(",2,,,1e+308,1.5e+308,1e+308,1.5e+308\n"));
+    assert_true(test_app_has_header("X-Data-Notes: unavailable"));
 }
 
 /* --- Forms of an answer -------------------------------------------------------------- */
