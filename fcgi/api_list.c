@@ -369,6 +369,7 @@ enum err_code api_metrics_list(struct app *app, const struct request *req, struc
     if (code != ERR_OK)
         return code;
     res->content_type = formats[list.format].content_type;
+    response_header(res, "Vary", "Accept");
     if (list.format == LIST_JSON)
         write_array(&list, &found, &res->body);
     else
