@@ -53,25 +53,28 @@ static bool is_small(struct slice chunk)
            chunk_block(chunk).len > 0;
 }
 
-/* How many chunks the target has, and how many of those stay: a small last one is taken in. */
-static enum err_code look_at_target(struct tending *t, struct span target, int64_t *had,
-                                    int64_t *keep, struct error *err)
-{
-    struct redisReply *reply;
-    struct slice last;
-    enum err_code code = tending_look_at(t, target, had, &last, &reply, err);
-    if (code == ERR_OK)
-        *keep = is_small(last) && add_block(t, chunk_block(last)) ? *had - 1 : *had;
-    redis_reply_free(reply);
-    return code;
-}
-
 static void say_damaged(const struct tending *t, const struct source *source)
 {
     char name[SPAN_NAME_BYTES];
     struct slice span = span_name(source->span, name);
     LOG_EVENT(LOG_ERROR, "chunk_damaged", LOG_SLICE("metric_type", t->type),
               LOG_SLICE("span", span), LOG_INT("chunk", source->number));
+}
+
+/* How many chunks the target has (-1: that cannot be read), and how many of those stay: a small
+ * last one is taken in. */
+static enum err_code look_at_target(struct tending *t, struct span target, int64_t *had,
+                                    int64_t *keep, struct error *err)
+{
+    struct redisReply *reply;
+    struct slice last;
+    enum err_code code = tending_look_at(t, target, had, &last, &reply, err);
+    if (code == ERR_OK && *had < 0)
+        say_damaged(t, &(struct source){.span = target, .number = *had});
+    else if (code == ERR_OK)
+        *keep = is_small(last) && add_block(t, chunk_block(last)) ? *had - 1 : *had;
+    redis_reply_free(reply);
+    return code;
 }
 
 /* What is not there any more was moved by somebody; what cannot be read stays where it is. */
@@ -183,9 +186,11 @@ static enum err_code put(struct tending *t, struct span target, int64_t had, int
 static enum err_code gather(struct tending *t, struct span target, struct source *sources,
                             size_t count, struct error *err)
 {
-    int64_t had, keep;
+    int64_t had, keep = 0;
     t->count = 0;
     enum err_code code = look_at_target(t, target, &had, &keep, err);
+    if (code == ERR_OK && had < 0)
+        return ERR_OK;
     for (size_t i = 0; code == ERR_OK && i < count; i += TENDING_FETCH_MAX)
         code = fetch(t, sources + i, count - i < TENDING_FETCH_MAX ? count - i : TENDING_FETCH_MAX,
                      err);
@@ -209,7 +214,9 @@ static enum err_code settle_day(struct tending *t, struct source *tails, size_t 
     size_t small_count = 0;
     enum err_code code = ERR_OK;
     for (size_t i = 0; code == ERR_OK && i < count; i++) {
-        if (stays_in_hour(&tails[i]))
+        if (tails[i].number < 0)
+            say_damaged(t, &tails[i]);
+        else if (stays_in_hour(&tails[i]))
             code = gather(t, tails[i].span, &tails[i], 1, err);
         else
             small[small_count++] = tails[i];

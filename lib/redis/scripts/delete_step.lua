@@ -3,7 +3,9 @@
 -- KEYS[1] meta, KEYS[2] stem of the type's keys, KEYS[3] due
 -- ARGV    name of the type, most chunks
 -- returns 1 when nothing is left, else 0. Cost: 1.4 us a chunk.
-local call, stem, left = redis.call, KEYS[2], tonumber(ARGV[2])
+-- Where no number says how many chunks a span has, some are looked for.
+--#include spans.lua
+local call, stem, left, some = redis.call, KEYS[2], tonumber(ARGV[2]), 65536
 if call('GET', KEYS[1]) ~= 'deleting' then
   return 1
 end
@@ -13,7 +15,7 @@ while left > 0 do
   if not name then
     break
   end
-  local count = tonumber(call('HGET', chunks, name) or 0)
+  local count = spans_count(stem .. 'gone:', name) or some
   local stay = math.max(count - left, 0)
   for n = stay, count - 1 do
     call('DEL', stem .. 'blk:' .. name .. ':' .. n, stem .. 'raw:' .. name .. ':' .. n)

@@ -21,9 +21,6 @@ end
 local function number()
   return tonumber(argument())
 end
-local function closed_of(name)
-  return tonumber(call('HGET', chunks, name) or 0)
-end
 
 if call('HGET', chunks, 'layout') ~= argument() then
   return 0
@@ -31,20 +28,20 @@ end
 local stamp, now = argument(), time_us()
 local level, target, had, keep = number(), number(), number(), number()
 local name = span_name(level, target)
-if closed_of(name) ~= had then
+if spans_count(stem, name) ~= had then
   return 0
 end
 local tails, emptied = {}, {}
 for i = 1, number() do
   tails[i] = {hour = argument(), closed = number(), bytes = number()}
-  if closed_of(tails[i].hour) ~= tails[i].closed
+  if spans_count(stem, tails[i].hour) ~= tails[i].closed
       or call('STRLEN', stem .. 'raw:' .. tails[i].hour) < tails[i].bytes then
     return 0
   end
 end
 for i = 1, number() do
   emptied[i] = {level = number(), number = number(), count = number()}
-  if closed_of(span_name(emptied[i].level, emptied[i].number)) ~= emptied[i].count then
+  if spans_count(stem, span_name(emptied[i].level, emptied[i].number)) ~= emptied[i].count then
     return 0
   end
 end

@@ -16,7 +16,7 @@ local from, to = tonumber(ARGV[3]) or looked, over
 local days = call('ZRANGEBYSCORE', stem .. 'spans', span_score(2, from * 32),
   '(' .. string.format('%.0f', span_score(2, over * 32)), 'LIMIT', 0, ARGV[4])
 if #days == tonumber(ARGV[4]) then
-  to = span_above(2, tonumber(days[#days]:sub(2)), 3)
+  to = math.max(span_above(2, tonumber(days[#days]:sub(2)), 3), from + 1)
 end
 local reply = {to < over and string.format('%.0f', to) or ''}
 for _, name in ipairs(days) do

@@ -20,6 +20,16 @@ local function span_above(level, number, above)
   return math.floor(number * span_hours[level] / span_hours[above])
 end
 
+-- How many closed chunks a span has of its own; nil if what stands there is no such number: 2^31
+-- are 14 years of 20,000 samples a second into one hour.
+local function spans_count(stem, name)
+  local text = redis.call('HGET', stem .. 'chunks', name) or '0'
+  local count = tonumber(text)
+  if count and count >= 0 and count < 2147483648 and string.format('%.0f', count) == text then
+    return count
+  end
+end
+
 local function time_us()
   local time = redis.call('TIME')
   return time[1] * 1000000 + time[2]
