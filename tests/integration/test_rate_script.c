@@ -18,7 +18,7 @@
 #include "test_random.h"
 #include "test_redis.h"
 
-enum { SUBJECTS = 256, ROUNDS = 4000, REPLY_NUMBERS = 4, COMMAND_BYTES_MAX = 160 };
+enum { SUBJECTS = 256, ROUNDS = 4000, REPLY_NUMBERS = 4, COMMAND_BYTES_MAX = 192 };
 #define START_US  INT64_C(1700000000000000)
 #define SECOND_US INT64_C(1000000)
 
@@ -323,6 +323,38 @@ static void repeated_steps_back_do_not_make_the_log_grow(void **state)
     assert_in_range(strtol(length, NULL, 10), 8 + 16, 8 + 16 * 62);
 }
 
+/* Whose loops would be as long as it is. */
+static void a_value_that_is_not_ours_begins_anew(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t limit;
+        const char *suffix;
+        int bytes, own_bytes;
+    } rows[] = {{100, "", 8 * 129, 8},         {100, "", 1 << 20, 8},
+                {100, "", 8 * 50 + 3, 8},      {1000, ":cells", 8 + 16 * 257, 24},
+                {1000, ":cells", 1 << 20, 24}, {1000, ":cells", 8 + 16 * 3 + 1, 24},
+                {1000, ":cells", 16 * 100, 24}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        unsigned subject = 1100 + (unsigned)i;
+        char text[COMMAND_BYTES_MAX], out[32], wanted[32];
+        (void)snprintf(
+            text, sizeof text,
+            "EVAL \"return redis.call('SET', KEYS[1], "
+            "string.rep(struct.pack('<I8', ARGV[1]), %d):sub(1, %d))\" 1 {%u}%s %" PRId64,
+            rows[i].bytes / 8 + 1, rows[i].bytes, subject, rows[i].suffix, START_US - 1);
+        assert_true(test_redis_command(&server, out, sizeof out, text));
+        struct question q =
+            ask(REDIS_SCRIPT_RATE_CHECK, subject, rows[i].limit, 60 * SECOND_US, START_US);
+        assert_true(q.admitted);
+        assert_int_equal(q.remaining, rows[i].limit - 1);
+        (void)snprintf(text, sizeof text, "STRLEN {%u}%s", subject, rows[i].suffix);
+        (void)snprintf(wanted, sizeof wanted, "%d", rows[i].own_bytes);
+        assert_true(test_redis_command(&server, out, sizeof out, text));
+        assert_string_equal(out, wanted);
+    }
+}
+
 static void a_limit_of_zero_touches_nothing(void **state)
 {
     (void)state;
@@ -340,6 +372,7 @@ int main(void)
         cmocka_unit_test(a_million_decisions_equal_a_brute_force_log),
         cmocka_unit_test(a_clock_an_hour_back_costs_one_window_at_most),
         cmocka_unit_test(repeated_steps_back_do_not_make_the_log_grow),
+        cmocka_unit_test(a_value_that_is_not_ours_begins_anew),
         cmocka_unit_test(a_limit_of_zero_touches_nothing),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);

@@ -17,7 +17,7 @@
 -- is the base and all that was admitted up to there, so that a difference counts without a
 -- walk. An entry counts whole until its newest instant leaves: that refuses up to
 -- window / 60 early and never admits one too many. A policy that is moved across 128
--- begins anew.
+-- begins anew, and so does one whose value is of a length that none of ours has.
 --
 -- An instant in the future (a clock stepped back) counts as now; a refusal writes that
 -- down, or its wait would begin anew with every request. No wait exceeds the window.
@@ -27,9 +27,9 @@
 -- than a window and a cell have passed: a life of two windows, a cell and a second for
 -- the rounding of Redis's own clock outlasts every instant.
 --
--- Cost: a GET of 1,024 bytes at most; a SET or SETRANGE to spend. Looks at what has left since
+-- Cost: a read of 1,024 bytes at most; a SET or SETRANGE to spend. Looks at what has left since
 -- the last SET and at one more: at most 128 instants or 62 entries.
-local RATE_LOG_MAX, RATE_CELLS = 128, 60
+local RATE_LOG_MAX, RATE_CELLS, RATE_CELLS_MAX = 128, 60, 256
 
 local function rate_now()
   local time = redis.call('TIME')
@@ -38,7 +38,10 @@ end
 
 local function rate_read_log(rate, now, from)
   local unpack = struct.unpack
-  local log = redis.call('GET', rate.key) or ''
+  local log = redis.call('GETRANGE', rate.key, 0, 8 * RATE_LOG_MAX) -- one byte too many
+  if #log % 8 ~= 0 then
+    log = ''
+  end
   local size, gone, future = #log / 8, 0, 0
   while future < size and unpack('<I8', log, #log - 8 * future - 7) > now do
     future = future + 1
@@ -63,7 +66,10 @@ end
 local function rate_read_cells(rate, now, from)
   local unpack, pack = struct.unpack, struct.pack
   rate.key = rate.key .. ':cells'
-  local cells = redis.call('GET', rate.key) or pack('<I8', 0)
+  local cells = redis.call('GETRANGE', rate.key, 0, 8 + 16 * RATE_CELLS_MAX)
+  if #cells % 16 ~= 8 then
+    cells = pack('<I8', 0)
+  end
   local base, first, last = unpack('<I8', cells), 9, #cells - 15
   rate.is_set = last < first
   while first <= last and unpack('<I8', cells, first) <= from do
