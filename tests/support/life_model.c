@@ -12,8 +12,6 @@
 #include "store_content.h"
 #include "test_store.h"
 
-enum { PATIENCE_MS = 20000 };
-
 struct fate {
     int64_t arrived_us; /* not after its arrival */
     bool has_expired;
@@ -68,7 +66,7 @@ void life_model_forget(const char *type)
     struct sample_model *model = &test_store.model;
     size_t kept = 0;
     for (size_t i = 0; i < model->count; i++) {
-        if (strcmp(model->samples[i].type, type) == 0)
+        if (sample_model_is_of(&model->samples[i], type))
             continue;
         model->samples[kept] = model->samples[i];
         fates[kept++] = fates[i];
@@ -85,7 +83,7 @@ void life_model_release(void)
 
 static bool is_of(size_t i, const char *type)
 {
-    return strcmp(test_store.model.samples[i].type, type) == 0;
+    return sample_model_is_of(&test_store.model.samples[i], type);
 }
 
 size_t life_model_count(const char *type)
@@ -177,11 +175,6 @@ void life_model_learn(const char *type, const struct metric_retention *retention
 
 /* --- Answers ----------------------------------------------------------------------- */
 
-static bool is_inside(struct wall_time at, struct wall_time from, struct wall_time to)
-{
-    return at.us >= from.us && (at.us < to.us || to.us == INT64_MAX);
-}
-
 /* What the answer is to hold, as far as it is known. */
 struct expectation {
     struct wall_time from, to;
@@ -195,10 +188,12 @@ static void expect_sample(struct expectation *e, size_t i)
 {
     struct record r = test_store.model.samples[i].record;
     const struct metric_report *report = e->report;
-    bool is_within = is_inside(r.at, e->from, e->to), has_expired = fates[i].has_expired;
+    bool is_within = sample_model_is_within(r.at, e->from, e->to),
+         has_expired = fates[i].has_expired;
     bool may_be_folded =
-        report->is_folded && is_inside(r.at, report->folded_from, report->folded_to);
-    bool may_be_widened = report->is_widened && is_inside(r.at, report->from, report->to);
+        report->is_folded && sample_model_is_within(r.at, report->folded_from, report->folded_to);
+    bool may_be_widened =
+        report->is_widened && sample_model_is_within(r.at, report->from, report->to);
     if (is_within && !has_expired)
         moments_add(&e->left, r);
     e->least += is_within && !(has_expired && may_be_folded);
@@ -220,8 +215,8 @@ static void expect_all(struct expectation *e, const char *type, int64_t step_us)
             moments_merge(&e->left, m);
     }
     const struct moments *base = &content.base;
-    if (base->count > 0 && is_inside(base->first.at, e->from, e->to) &&
-        is_inside(base->last.at, e->from, e->to) &&
+    if (base->count > 0 && sample_model_is_within(base->first.at, e->from, e->to) &&
+        sample_model_is_within(base->last.at, e->from, e->to) &&
         (step_us == 0 ||
          floor_divide(base->first.at.us, step_us) == floor_divide(base->last.at.us, step_us)))
         moments_merge(&e->left, base);
@@ -245,20 +240,8 @@ static void compare(const struct expectation *e, const struct moments *m)
         from.us = e->report->from.us < from.us ? e->report->from.us : from.us;
         to.us = e->report->to.us > to.us ? e->report->to.us : to.us;
     }
-    assert_true(is_inside(m->first.at, from, to));
-    assert_true(is_inside(m->last.at, from, to));
-}
-
-static void ask(const struct metric_question *question, struct aggregate *points, size_t count,
-                struct metric_report *report)
-{
-    struct error err;
-    error_init(&err);
-    struct mono_time deadline = mono_after_ms(clock_mono_now(), PATIENCE_MS);
-    if (metric_store_series(test_store.store, question, deadline, points, count, report, &err) !=
-        ERR_OK)
-        fail_msg("%s (%s)", err.detail, err.cause);
-    assert_int_equal(report->damage_count, 0);
+    assert_true(sample_model_is_within(m->first.at, from, to));
+    assert_true(sample_model_is_within(m->last.at, from, to));
 }
 
 void life_model_check_window(const char *type, struct wall_time from, struct wall_time to)
@@ -268,7 +251,7 @@ void life_model_check_window(const char *type, struct wall_time from, struct wal
     aggregate_init(&point, true);
     const struct metric_question question = {
         .type = slice_from_string(type), .from = from, .to = to};
-    ask(&question, &point, 1, &report);
+    sample_model_ask(test_store.store, &question, &point, 1, &report);
     if (report.is_widened || report.is_folded) {
         struct expectation e = {.from = from, .to = to, .report = &report};
         expect_all(&e, type, 0);
@@ -301,16 +284,15 @@ void life_model_check_series(const char *type, struct wall_time from, int64_t st
     struct wall_time to = {from.us + step_us * (int64_t)count};
     const struct metric_question question = {
         .type = slice_from_string(type), .from = from, .to = to, .step_us = step_us};
-    ask(&question, points, count, &report);
+    sample_model_ask(test_store.store, &question, points, count, &report);
     moments_init(&sum);
     for (size_t i = 0; i < count; i++) {
         struct wall_time at = {from.us + step_us * (int64_t)i};
         moments_merge(&sum, &points[i].moments);
         if (!is_touched(&report, at, step_us)) {
-            uint64_t exact = 0;
-            for (size_t s = 0; s < test_store.model.count; s++)
-                exact += is_of(s, type) && is_inside(test_store.model.samples[s].record.at, at,
-                                                     (struct wall_time){at.us + step_us});
+            size_t exact;
+            free(sample_model_select(&test_store.model, type, at,
+                                     (struct wall_time){at.us + step_us}, &exact));
             assert_int_equal(points[i].moments.count, exact);
         }
         aggregate_release(&points[i]);

@@ -33,9 +33,14 @@ void sample_model_release(struct sample_model *model)
     *model = (struct sample_model){0};
 }
 
-static bool is_of(const struct modelled_sample *sample, const char *type)
+bool sample_model_is_of(const struct modelled_sample *sample, const char *type)
 {
     return !type || strcmp(sample->type, type) == 0;
+}
+
+bool sample_model_is_within(struct wall_time at, struct wall_time from, struct wall_time to)
+{
+    return at.us >= from.us && (at.us < to.us || to.us == INT64_MAX);
 }
 
 static void assert_close(double actual, long double expected, long double scale, const char *what)
@@ -52,17 +57,15 @@ static void assert_record(struct record actual, struct record expected, const ch
                  actual.value, (long long)expected.at.us, expected.value);
 }
 
-/* The records of a type in [from, to), in order of arrival. The caller frees them. */
-static struct record *select_records(const struct sample_model *model, const char *type,
-                                     struct wall_time from, struct wall_time to, size_t *count)
+struct record *sample_model_select(const struct sample_model *model, const char *type,
+                                   struct wall_time from, struct wall_time to, size_t *count)
 {
     struct record *selected = calloc(model->count + 1, sizeof *selected);
     assert_non_null(selected);
     *count = 0;
     for (size_t i = 0; i < model->count; i++) {
         struct record r = model->samples[i].record;
-        if (is_of(&model->samples[i], type) && r.at.us >= from.us &&
-            (r.at.us < to.us || to.us == INT64_MAX))
+        if (sample_model_is_of(&model->samples[i], type) && sample_model_is_within(r.at, from, to))
             selected[(*count)++] = r;
     }
     return selected;
@@ -125,16 +128,22 @@ static void check_point(const struct aggregate *actual, struct record *records, 
         check_percentiles(actual, records, count);
 }
 
+void sample_model_ask(struct metric_store *store, const struct metric_question *question,
+                      struct aggregate *points, size_t count, struct metric_report *report)
+{
+    struct error err;
+    error_init(&err);
+    struct mono_time deadline = mono_after_ms(clock_mono_now(), PATIENCE_MS);
+    if (metric_store_series(store, question, deadline, points, count, report, &err) != ERR_OK)
+        fail_msg("%s (%s)", err.detail, err.cause);
+    assert_int_equal(report->damage_count, 0);
+}
+
 static void ask_store(struct metric_store *store, const struct metric_question *question,
                       struct aggregate *points, size_t count)
 {
     struct metric_report report;
-    struct error err;
-    error_init(&err);
-    struct mono_time deadline = mono_after_ms(clock_mono_now(), PATIENCE_MS);
-    if (metric_store_series(store, question, deadline, points, count, &report, &err) != ERR_OK)
-        fail_msg("%s (%s)", err.detail, err.cause);
-    assert_int_equal(report.damage_count, 0);
+    sample_model_ask(store, question, points, count, &report);
     assert_false(report.is_widened);
 }
 
@@ -143,7 +152,7 @@ void sample_model_check_answer(const struct sample_model *model, const char *typ
                                const struct aggregate *actual)
 {
     size_t count;
-    struct record *records = select_records(model, type, from, to, &count);
+    struct record *records = sample_model_select(model, type, from, to, &count);
     check_point(actual, records, count);
     free(records);
 }
@@ -213,7 +222,8 @@ static void sort_samples(const struct sample_model *model, struct sorted_samples
     qsort(sorted->samples, sorted->count, sizeof(struct modelled_sample *), compare_listed);
     for (size_t i = 1; i < sorted->count; i++) {
         const struct modelled_sample *before = sorted->samples[i - 1], *sample = sorted->samples[i];
-        if (before->record.at.us == sample->record.at.us && is_of(before, sample->type))
+        if (before->record.at.us == sample->record.at.us &&
+            sample_model_is_of(before, sample->type))
             sorted->ranks[i] = sorted->ranks[i - 1] + 1;
     }
 }

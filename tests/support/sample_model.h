@@ -5,6 +5,7 @@
 #ifndef TESTS_SUPPORT_SAMPLE_MODEL_H
 #define TESTS_SUPPORT_SAMPLE_MODEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "arena.h"
@@ -24,10 +25,23 @@ struct sample_model {
 void sample_model_add(struct sample_model *model, const char *type, struct record record);
 void sample_model_release(struct sample_model *model);
 
+bool sample_model_is_of(const struct modelled_sample *sample, const char *type); /* NULL: all */
+
+/* `to` is not in a window, but for WALL_TIME_MAX, which bounds nothing. */
+bool sample_model_is_within(struct wall_time at, struct wall_time from, struct wall_time to);
+
+/* The records of a type in a window, in order of arrival. The caller frees them. */
+struct record *sample_model_select(const struct sample_model *model, const char *type,
+                                   struct wall_time from, struct wall_time to, size_t *count);
+
+/* Ask the store with patience; a failure or damage fails the running test. */
+void sample_model_ask(struct metric_store *store, const struct metric_question *question,
+                      struct aggregate *points, size_t count, struct metric_report *report);
+
 /*
  * Ask the store and compare; a difference fails the running test with the details: counts,
  * extremes, first and last bit for bit, sums and M2 to 1e-12, percentiles within the
- * histogram's error. The store's time is not limited.
+ * histogram's error.
  */
 void sample_model_check_window(const struct sample_model *model, struct metric_store *store,
                                const char *type, struct wall_time from, struct wall_time to);
