@@ -19,36 +19,10 @@
 #include "span.h"
 #include "test_figures.h"
 
-#define SECOND_US INT64_C(1000000)
-#define DAY_US    (24 * HOUR_US)
-#define START_US  (INT64_C(20000) * DAY_US) /* 2024-10-04 */
-
-/* Of some hours in the first days, and of some far away. */
-static int64_t random_instant(void)
-{
-    int64_t hour = (int64_t)test_random_below(
-        &test_figures.chance, test_random_below(&test_figures.chance, 3) ? 5 : 2000);
-    return START_US + hour * HOUR_US + (int64_t)test_random_below(&test_figures.chance, HOUR_US);
-}
-
-static double random_value(void)
-{
-    switch (test_random_below(&test_figures.chance, 5)) {
-    case 0:
-        return 0.0;
-    case 1:
-        return ldexp(1.0, (int)test_random_below(&test_figures.chance, 8));
-    case 2:
-        return -(double)test_random_below(&test_figures.chance, 1000) / 10.0;
-    default:
-        return (double)test_random_below(&test_figures.chance, 100000) / 7.0;
-    }
-}
-
 static void post_random(size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        figures_post("cpu", random_instant(), random_value());
+        figures_post("cpu", figures_random_instant(), figures_random_value());
 }
 
 /* --- Histogram and heat map ------------------------------------------------------------ */
@@ -95,7 +69,7 @@ static double count_between(const struct bucket *b, bool is_zero, size_t count)
 static void check_histogram(const char *query, int64_t from_us, int64_t to_us)
 {
     assert_int_equal(test_app_get("/api/metrics/histogram", query), 200);
-    struct json_document *document = figures_parse_body();
+    struct json_document *document = test_app_parse_body();
     const struct json_value *root = json_document_root(document);
     struct selection e = figures_select("cpu", from_us, to_us);
     take_buckets(root);
@@ -123,16 +97,16 @@ static void a_histogram_holds_every_value_in_its_bucket(void **state)
     (void)state;
     post_random(3000);
     check_histogram("type=cpu", INT64_MIN, INT64_MAX);
-    assert_true(figures_body_has("{\"type\":\"cpu\",\"from\":null,\"to\":null,\"count\":"));
-    check_histogram("type=cpu&from=2024-10-04&to=2024-10-04T00:00:01Z", START_US,
-                    START_US + SECOND_US);
-    figures_tend("cpu", 0);
+    assert_true(test_app_body_has("{\"type\":\"cpu\",\"from\":null,\"to\":null,\"count\":"));
+    check_histogram("type=cpu&from=2024-10-04&to=2024-10-04T00:00:01Z", FIGURES_START_US,
+                    FIGURES_START_US + FIGURES_SECOND_US);
+    test_app_tend("cpu", 0);
     check_histogram("type=cpu&from=2024-10-04T01:30:00.5Z",
-                    START_US + 3 * HOUR_US / 2 + SECOND_US / 2, INT64_MAX);
-    figures_post("cpu", START_US, 1e-300);
-    figures_post("cpu", START_US, -1e300);
-    figures_post("cpu", START_US, 0x1p-1074);
-    figures_post("cpu", START_US, -0x1.fffffffffffffp1023);
+                    FIGURES_START_US + 3 * HOUR_US / 2 + FIGURES_SECOND_US / 2, INT64_MAX);
+    figures_post("cpu", FIGURES_START_US, 1e-300);
+    figures_post("cpu", FIGURES_START_US, -1e300);
+    figures_post("cpu", FIGURES_START_US, 0x1p-1074);
+    figures_post("cpu", FIGURES_START_US, -0x1.fffffffffffffp1023);
     check_histogram("type=cpu", INT64_MIN, INT64_MAX);
 }
 
@@ -140,11 +114,12 @@ static void a_histogram_of_nothing_has_no_shares(void **state)
 {
     (void)state;
     assert_int_equal(test_app_get("/api/metrics/histogram", "type=cpu&below=-0.5"), 200);
-    assert_true(figures_body_is(
+    assert_string_equal(
+        test_app.body,
         "{\"type\":\"cpu\",\"from\":null,\"to\":null,\"count\":0,\"zero_count\":0,"
         "\"scale\":5,\"relative_error\":0.010830001253373666,\"buckets\":[],\"below\":{"
         "\"value\":-0.5,\"share\":null,\"share_at_least\":null,\"share_at_most\":null,"
-        "\"count_at_least\":0,\"count_at_most\":0}}"));
+        "\"count_at_least\":0,\"count_at_most\":0}}");
 }
 
 static void check_below(double limit, size_t count)
@@ -157,7 +132,7 @@ static void check_below(double limit, size_t count)
     if (fabs(limit) < 1e6) /* no exponent, whose '+' would be a blank */
         (void)snprintf(query, sizeof query, "type=cpu&below=%.17g", limit);
     assert_int_equal(test_app_get("/api/metrics/histogram", query), 200);
-    struct json_document *document = figures_parse_body();
+    struct json_document *document = test_app_parse_body();
     const struct json_value *below = json_value_member(json_document_root(document), "below");
     figures_assert_is(below, "value", limit);
     double least = figures_number(below, "count_at_least"),
@@ -178,7 +153,8 @@ static void what_lies_below_is_bounded_from_both_sides(void **state)
     post_random(2000);
     struct selection e = figures_select("cpu", INT64_MIN, INT64_MAX);
     for (int i = 0; i < 100; i++)
-        check_below(random_value() + (test_random_below(&test_figures.chance, 2) ? 0.01 : 0.0),
+        check_below(figures_random_value() +
+                        (test_random_below(&test_figures.chance, 2) ? 0.01 : 0.0),
                     e.count);
     const double special[] = {0.0,
                               -0.0,
@@ -198,15 +174,15 @@ static void a_share_is_linear_within_a_bucket(void **state)
     (void)state;
     double upper = 1024.0, lower = 1024.0 * exp2(-1.0 / 32), width = upper - lower;
     for (int i = 0; i < 1000; i++) {
-        figures_post("cpu", START_US + i, lower + width * ((double)i + 0.5) / 1000.0);
-        figures_post("minus", START_US + i, -lower - width * ((double)i + 0.5) / 1000.0);
+        figures_post("cpu", FIGURES_START_US + i, lower + width * ((double)i + 0.5) / 1000.0);
+        figures_post("minus", FIGURES_START_US + i, -lower - width * ((double)i + 0.5) / 1000.0);
     }
     for (size_t i = 0; i < 2; i++) {
         char query[80];
         double limit = i == 0 ? lower + width / 4 : -lower - 3 * width / 4;
         (void)snprintf(query, sizeof query, "type=%s&below=%.17g", i == 0 ? "cpu" : "minus", limit);
         assert_int_equal(test_app_get("/api/metrics/histogram", query), 200);
-        struct json_document *document = figures_parse_body();
+        struct json_document *document = test_app_parse_body();
         const struct json_value *below = json_value_member(json_document_root(document), "below");
         figures_assert_is_near(below, "share", 0.25L, 1e-6L);
         figures_assert_is(below, "share_at_least", 0.0);
@@ -308,9 +284,10 @@ static size_t find_zero(size_t count)
 static void check_heatmap(const char *query, size_t most)
 {
     assert_int_equal(test_app_get("/api/metrics/heatmap", query), 200);
-    struct json_document *document = figures_parse_body();
+    struct json_document *document = test_app_parse_body();
     const struct json_value *root = json_document_root(document);
-    struct rows_check check = {.step_us = (int64_t)figures_number(root, "step_seconds") * SECOND_US,
+    struct rows_check check = {.step_us = (int64_t)figures_number(root, "step_seconds") *
+                                          FIGURES_SECOND_US,
                                .from_us = figures_instant(root, "from"),
                                .to_us = figures_instant(root, "to")};
     check.step = floor_divide(check.from_us, check.step_us);
@@ -330,14 +307,14 @@ static void check_heatmap(const char *query, size_t most)
 static void a_heat_map_holds_every_value_in_its_bucket(void **state)
 {
     (void)state;
-    figures_post("cpu", START_US, 3.0);
+    figures_post("cpu", FIGURES_START_US, 3.0);
     check_heatmap("type=cpu", 60);
-    figures_post("cpu", START_US + HOUR_US, 0.0);
+    figures_post("cpu", FIGURES_START_US + HOUR_US, 0.0);
     check_heatmap("type=cpu", 60);
     post_random(3000);
     check_heatmap("type=cpu", 60);
     check_heatmap("type=cpu&buckets=10&step=1h&to=2024-10-05", 10);
-    figures_tend("cpu", 0);
+    test_app_tend("cpu", 0);
     check_heatmap("type=cpu&buckets=200&from=2024-10-04T00:10:11.5Z&to=2024-10-04T02:10:00Z", 200);
     check_heatmap("type=cpu&points=400&from=2024-10-04", 60);
 }
@@ -346,11 +323,11 @@ static void a_heat_map_of_one_sign_has_no_other(void **state)
 {
     (void)state;
     for (int i = 0; i < 500; i++)
-        figures_post("cpu", START_US + i * SECOND_US, -1.0 - i);
+        figures_post("cpu", FIGURES_START_US + i * FIGURES_SECOND_US, -1.0 - i);
     check_heatmap("type=cpu", 60);
     assert_true(buckets[bucket_count - 1].upper < 0.0);
     for (int i = 0; i < 100; i++)
-        figures_post("cpu", START_US + i * SECOND_US, 0.0);
+        figures_post("cpu", FIGURES_START_US + i * FIGURES_SECOND_US, 0.0);
     check_heatmap("type=cpu", 60);
     assert_true(buckets[bucket_count - 1].upper == 0.0);
 }
@@ -359,10 +336,10 @@ static void a_heat_map_of_one_sign_has_no_other(void **state)
 static void a_step_of_very_many_buckets_is_drawn_with_the_others(void **state)
 {
     (void)state;
-    figures_post("cpu", START_US, 3.0);
+    figures_post("cpu", FIGURES_START_US, 3.0);
     for (int i = -1100; i < 1100; i++)
-        figures_post("cpu", START_US + HOUR_US, exp2((double)i / 32 + 0.01));
-    figures_post("cpu", START_US + 2 * HOUR_US, 5.0);
+        figures_post("cpu", FIGURES_START_US + HOUR_US, exp2((double)i / 32 + 0.01));
+    figures_post("cpu", FIGURES_START_US + 2 * HOUR_US, 5.0);
     check_heatmap("type=cpu&step=1h&buckets=200", 200);
     check_histogram("type=cpu", INT64_MIN, INT64_MAX);
 }
@@ -372,48 +349,48 @@ static void seven_buckets_hold_all_doubles(void **state)
     (void)state;
     static const double values[] = {0x1p-1074, -0x1p-1074, 1e308, -1e308, 0.0, 1.0, -1.0, 1e-300};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-        figures_post("cpu", START_US + (int64_t)i * HOUR_US, values[i]);
+        figures_post("cpu", FIGURES_START_US + (int64_t)i * HOUR_US, values[i]);
     assert_int_equal(test_app_get("/api/metrics/heatmap", "type=cpu&buckets=11&step=1h"), 200);
-    assert_true(figures_body_has("\"scale\":-9,"));
+    assert_true(test_app_body_has("\"scale\":-9,"));
     assert_int_equal(test_app_get("/api/metrics/heatmap", "type=cpu&buckets=7&step=1h"), 200);
-    assert_true(figures_body_has("\"scale\":-10,"));
-    assert_true(figures_body_has("\"counts\":[0,0,0,0,0,0,1]")); /* seven, and no more */
-    assert_true(figures_body_has(
+    assert_true(test_app_body_has("\"scale\":-10,"));
+    assert_true(test_app_body_has("\"counts\":[0,0,0,0,0,0,1]")); /* seven, and no more */
+    assert_true(test_app_body_has(
         "\"buckets\":[{\"lower\":-1.7976931348623157e+308,\"upper\":-1.0},{\"lower\":-1.0,"));
-    assert_true(figures_body_has("\"upper\":0.0},{\"lower\":0.0,\"upper\":0.0},{\"lower\":0.0,"));
-    assert_true(figures_body_has("{\"lower\":1.0,\"upper\":1.7976931348623157e+308}],\"rows\":["));
-    assert_false(figures_body_has("null"));
+    assert_true(test_app_body_has("\"upper\":0.0},{\"lower\":0.0,\"upper\":0.0},{\"lower\":0.0,"));
+    assert_true(test_app_body_has("{\"lower\":1.0,\"upper\":1.7976931348623157e+308}],\"rows\":["));
+    assert_false(test_app_body_has("null"));
 }
 
 static void a_heat_map_of_nothing_is_empty(void **state)
 {
     (void)state;
     assert_int_equal(test_app_get("/api/metrics/heatmap", "type=cpu"), 200);
-    assert_true(figures_body_is("{\"type\":\"cpu\",\"from\":null,\"to\":null,"
-                                "\"step_seconds\":null,\"scale\":5,\"buckets\":[],"
-                                "\"rows\":[]}"));
+    assert_string_equal(test_app.body, "{\"type\":\"cpu\",\"from\":null,\"to\":null,"
+                                       "\"step_seconds\":null,\"scale\":5,\"buckets\":[],"
+                                       "\"rows\":[]}");
     assert_int_equal(test_app_get("/api/metrics/heatmap",
                                   "type=cpu&from=2024-10-04&to=2024-10-04T00:00:02Z&step=1"),
                      200);
     assert_true(
-        figures_body_has("\"buckets\":[],\"rows\":[{\"timestamp\":\"2024-10-04T00:00:00Z\","
-                         "\"counts\":null},{\"timestamp\":\"2024-10-04T00:00:01Z\",\"counts\":"
-                         "null}]}"));
+        test_app_body_has("\"buckets\":[],\"rows\":[{\"timestamp\":\"2024-10-04T00:00:00Z\","
+                          "\"counts\":null},{\"timestamp\":\"2024-10-04T00:00:01Z\",\"counts\":"
+                          "null}]}"));
 }
 
 static void what_is_damaged_is_told_and_the_rest_counted(void **state)
 {
     (void)state;
     for (int64_t i = 0; i < 1440; i++)
-        figures_post("cpu", START_US + i * 60 * SECOND_US, (double)i);
-    figures_tend("cpu", 0);
-    figures_post("cpu", START_US + DAY_US, 1.0);
+        figures_post("cpu", FIGURES_START_US + i * 60 * FIGURES_SECOND_US, (double)i);
+    test_app_tend("cpu", 0);
+    figures_post("cpu", FIGURES_START_US + FIGURES_DAY_US, 1.0);
     test_app_command("SETRANGE ra:m:{cpu}:blk:d20000:0 50 damage");
     test_app_command("SETRANGE ra:m:{cpu}:blk:d20000:0 700 damage");
     assert_int_equal(test_app_get("/api/metrics/histogram", "type=cpu&from=2024-10-04"), 200);
-    assert_true(figures_body_has("\"damaged\":[{") && figures_body_has("\"count\":1,"));
+    assert_true(test_app_body_has("\"damaged\":[{") && test_app_body_has("\"count\":1,"));
     assert_int_equal(test_app_get("/api/metrics/heatmap", "type=cpu&from=2024-10-04"), 200);
-    assert_true(figures_body_has("\"damaged\":[{") && figures_body_has("\"counts\":[1]"));
+    assert_true(test_app_body_has("\"damaged\":[{") && test_app_body_has("\"counts\":[1]"));
 }
 
 /* --- Bad input ------------------------------------------------------------------------- */
@@ -456,10 +433,10 @@ static const struct answer_row
 static void input_is_checked_and_all_mistakes_are_told(void **state)
 {
     (void)state;
-    figures_check_rows("/api/metrics/histogram", histogram_rows,
-                       sizeof histogram_rows / sizeof *histogram_rows);
-    figures_check_rows("/api/metrics/heatmap", heatmap_rows,
-                       sizeof heatmap_rows / sizeof *heatmap_rows);
+    test_app_check_rows("/api/metrics/histogram", histogram_rows,
+                        sizeof histogram_rows / sizeof *histogram_rows);
+    test_app_check_rows("/api/metrics/heatmap", heatmap_rows,
+                        sizeof heatmap_rows / sizeof *heatmap_rows);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, figures_open, figures_close)

@@ -21,10 +21,6 @@
 #include "test_figures.h"
 #include "window.h"
 
-#define SECOND_US INT64_C(1000000)
-#define DAY_US    (24 * HOUR_US)
-#define START_US  (INT64_C(20000) * DAY_US) /* 2024-10-04 */
-
 /* --- What a step must hold ----------------------------------------------------------- */
 
 static void check_figures(const struct json_value *point, const struct selection *e)
@@ -225,9 +221,9 @@ static void check_root(const struct asked *asked, const struct json_value *root,
     struct series_check check = {.points = {.asked = asked, .csv = csv}};
     assert_true(figures_instant(root, "from") == asked->from_us);
     assert_true(figures_instant(root, "to") == asked->to_us);
-    check.points.step_us = (int64_t)figures_number(root, "step_seconds") * SECOND_US;
+    check.points.step_us = (int64_t)figures_number(root, "step_seconds") * FIGURES_SECOND_US;
     if (asked->step_seconds > 0)
-        assert_true(check.points.step_us == asked->step_seconds * SECOND_US);
+        assert_true(check.points.step_us == asked->step_seconds * FIGURES_SECOND_US);
     if (asked->percentiles->names[0])
         check.points.error = figures_number(root, "percentile_error");
     else
@@ -248,43 +244,22 @@ static void check_series(struct asked *asked)
     strbuf_init(&expected, HTTP_BODY_BYTES_MAX);
     csv_begin(&csv, &expected);
     write_csv_header(asked, &csv);
-    struct json_document *document = figures_parse_body();
+    struct json_document *document = test_app_parse_body();
     if (bound_by_data(asked))
         check_root(asked, json_document_root(document), &csv);
     else
-        assert_true(figures_body_has("\"step_seconds\":null") && figures_body_has("\"points\":[]"));
+        assert_true(test_app_body_has("\"step_seconds\":null") &&
+                    test_app_body_has("\"points\":[]"));
     json_document_free(document);
     check_csv(asked, strbuf_slice(&expected));
     strbuf_release(&expected);
-}
-
-/* Of some hours in the first days, and of some far away. */
-static int64_t random_instant(void)
-{
-    int64_t hour = (int64_t)test_random_below(
-        &test_figures.chance, test_random_below(&test_figures.chance, 3) ? 5 : 2000);
-    return START_US + hour * HOUR_US + (int64_t)test_random_below(&test_figures.chance, HOUR_US);
-}
-
-static double random_value(void)
-{
-    switch (test_random_below(&test_figures.chance, 5)) {
-    case 0:
-        return 0.0;
-    case 1:
-        return ldexp(1.0, (int)test_random_below(&test_figures.chance, 8));
-    case 2:
-        return -(double)test_random_below(&test_figures.chance, 1000) / 10.0;
-    default:
-        return (double)test_random_below(&test_figures.chance, 100000) / 7.0;
-    }
 }
 
 static void post_random(size_t count)
 {
     for (size_t i = 0; i < count; i++)
         figures_post(types[test_random_below(&test_figures.chance, TYPES - 1)].name,
-                     random_instant(), random_value());
+                     figures_random_instant(), figures_random_value());
 }
 
 static struct asked random_question(void)
@@ -300,8 +275,8 @@ static struct asked random_question(void)
     size_t one = test_random_below(&test_figures.chance, TYPES);
     for (size_t i = 0; i < TYPES; i++)
         asked.wants[i] = i == one || test_random_below(&test_figures.chance, 3) == 0;
-    asked.from_us = random_instant();
-    asked.to_us = random_instant();
+    asked.from_us = figures_random_instant();
+    asked.to_us = figures_random_instant();
     if (asked.to_us < asked.from_us) {
         int64_t us = asked.from_us;
         asked.from_us = asked.to_us;
@@ -310,7 +285,7 @@ static struct asked random_question(void)
     asked.to_us++;
     if (asked.step_seconds > 0 && (asked.step_seconds < 3600)) { /* few enough of them */
         asked.has_from = asked.has_to = true;
-        int64_t longest_us = 700 * asked.step_seconds * SECOND_US;
+        int64_t longest_us = 700 * asked.step_seconds * FIGURES_SECOND_US;
         if (asked.to_us - asked.from_us > longest_us)
             asked.to_us = asked.from_us + longest_us;
     }
@@ -331,15 +306,16 @@ static void every_figure_is_that_of_a_plain_array(void **state)
     post_random(4000);
     for (int i = 0; i < CHUNK_RECORDS + 50; i++)
         figures_post("cpu",
-                     START_US + HOUR_US + (int64_t)test_random_below(&test_figures.chance, HOUR_US),
+                     FIGURES_START_US + HOUR_US +
+                         (int64_t)test_random_below(&test_figures.chance, HOUR_US),
                      i);
     check_random_series(25);
-    figures_tend("cpu", 0);
-    figures_tend(types[1].name, 0);
+    test_app_tend("cpu", 0);
+    test_app_tend(types[1].name, 0);
     check_random_series(25);
     post_random(1000);
     check_random_series(25);
-    figures_tend("cpu", 0);
+    test_app_tend("cpu", 0);
     check_random_series(25);
 }
 
@@ -347,12 +323,13 @@ static void a_step_at_an_edge_counts_what_lies_in_the_window(void **state)
 {
     (void)state;
     for (int64_t second = 0; second < 30; second++)
-        figures_post("cpu", START_US + second * SECOND_US, (double)second);
+        figures_post("cpu", FIGURES_START_US + second * FIGURES_SECOND_US, (double)second);
     assert_int_equal(test_app_get("/api/metrics/series",
                                   "type=cpu&percentiles=&step=10&from=2024-10-04T00:00:05Z"
                                   "&to=2024-10-04T00:00:21.000001Z"),
                      200);
-    assert_true(figures_body_is(
+    assert_string_equal(
+        test_app.body,
         "{\"from\":\"2024-10-04T00:00:05Z\",\"to\":\"2024-10-04T00:00:21.000001Z\","
         "\"step_seconds\":10,\"series\":[{\"type\":\"cpu\",\"points\":["
         "{\"timestamp\":\"2024-10-04T00:00:00Z\",\"count\":5,\"sum\":35.0,\"average\":7.0,"
@@ -360,57 +337,57 @@ static void a_step_at_an_edge_counts_what_lies_in_the_window(void **state)
         "{\"timestamp\":\"2024-10-04T00:00:10Z\",\"count\":10,\"sum\":145.0,"
         "\"average\":14.5,\"min\":10.0,\"max\":19.0,\"first\":10.0,\"latest\":19.0},"
         "{\"timestamp\":\"2024-10-04T00:00:20Z\",\"count\":2,\"sum\":41.0,\"average\":20.5,"
-        "\"min\":20.0,\"max\":21.0,\"first\":20.0,\"latest\":21.0}]}]}"));
+        "\"min\":20.0,\"max\":21.0,\"first\":20.0,\"latest\":21.0}]}]}");
 }
 
 static void what_is_open_is_bounded_by_all_types(void **state)
 {
     (void)state;
-    figures_post("cpu", START_US, 1.0);
-    figures_post("\xc3\xa9", START_US + 3 * HOUR_US, 2.0);
+    figures_post("cpu", FIGURES_START_US, 1.0);
+    figures_post("\xc3\xa9", FIGURES_START_US + 3 * HOUR_US, 2.0);
     assert_int_equal(test_app_get("/api/metrics/series", "type=cpu&type=%C3%A9&type=none&step=1h"),
                      200);
-    assert_true(
-        figures_body_has("{\"from\":\"2024-10-04T00:00:00Z\",\"to\":\"2024-10-04T03:00:00.000001Z\""
-                         ",\"step_seconds\":3600,"));
+    assert_true(test_app_body_has(
+        "{\"from\":\"2024-10-04T00:00:00Z\",\"to\":\"2024-10-04T03:00:00.000001Z\""
+        ",\"step_seconds\":3600,"));
     assert_int_equal(test_app_get("/api/metrics/series", "type=cpu&from=2024-10-05&step=1h"), 200);
     assert_true(
-        figures_body_has("{\"from\":\"2024-10-05T00:00:00Z\",\"to\":null,\"step_seconds\":null,"
-                         "\"series\":[{\"type\":\"cpu\",\"points\":[]}],"
-                         "\"percentile_error\":null}"));
+        test_app_body_has("{\"from\":\"2024-10-05T00:00:00Z\",\"to\":null,\"step_seconds\":null,"
+                          "\"series\":[{\"type\":\"cpu\",\"points\":[]}],"
+                          "\"percentile_error\":null}"));
     assert_int_equal(test_app_get("/api/metrics/series", "type=none&format=csv"), 200);
-    assert_true(figures_body_is("type,timestamp,count,sum,average,min,max,first,latest,"
-                                "p50,p95,p99\n"));
+    assert_string_equal(test_app.body, "type,timestamp,count,sum,average,min,max,first,latest,"
+                                       "p50,p95,p99\n");
     /* The last instant there is: what comes after it has no text. */
     figures_post("cpu", ISO8601_MAX_US, 1.0);
     figures_post("cpu", ISO8601_MIN_US, 1.0);
     assert_int_equal(test_app_get("/api/metrics/series", "type=cpu&points=2"), 200);
     assert_true(
-        figures_body_has("{\"from\":\"0001-01-01T00:00:00Z\",\"to\":null,\"step_seconds\":"));
+        test_app_body_has("{\"from\":\"0001-01-01T00:00:00Z\",\"to\":null,\"step_seconds\":"));
     assert_true(
-        figures_body_has("\"points\":[{\"timestamp\":\"0001-01-01T00:00:00Z\",\"count\":1,"));
+        test_app_body_has("\"points\":[{\"timestamp\":\"0001-01-01T00:00:00Z\",\"count\":1,"));
 }
 
 static void what_overflows_is_null(void **state)
 {
     (void)state;
-    figures_post("cpu", START_US, 1e308);
-    figures_post("cpu", START_US + 1, 1.5e308);
-    figures_post("same", START_US, 1e308);
-    figures_post("same", START_US + 1, 1e308);
+    figures_post("cpu", FIGURES_START_US, 1e308);
+    figures_post("cpu", FIGURES_START_US + 1, 1.5e308);
+    figures_post("same", FIGURES_START_US, 1e308);
+    figures_post("same", FIGURES_START_US + 1, 1e308);
     assert_int_equal(test_app_get("/api/metrics/series", "type=cpu&type=same&percentiles="), 200);
     assert_true(
-        figures_body_has("\"count\":2,\"sum\":null,\"average\":null,\"min\":1e+308,"
-                         "\"max\":1.5e+308,\"first\":1e+308,\"latest\":1.5e+308,"
-                         "\"unavailable\":{\"sum\":\"adding up the values exceeds the largest "
-                         "double, 1.8e308\",\"average\":\"adding up "));
+        test_app_body_has("\"count\":2,\"sum\":null,\"average\":null,\"min\":1e+308,"
+                          "\"max\":1.5e+308,\"first\":1e+308,\"latest\":1.5e+308,"
+                          "\"unavailable\":{\"sum\":\"adding up the values exceeds the largest "
+                          "double, 1.8e308\",\"average\":\"adding up "));
     assert_true(
-        figures_body_has("\"count\":2,\"sum\":null,\"average\":1e+308,\"min\":1e+308,"
-                         "\"max\":1e+308,\"first\":1e+308,\"latest\":1e+308,"
-                         "\"unavailable\":{\"sum\":\"adding up the values exceeds the largest "
-                         "double, 1.8e308\"}}"));
+        test_app_body_has("\"count\":2,\"sum\":null,\"average\":1e+308,\"min\":1e+308,"
+                          "\"max\":1e+308,\"first\":1e+308,\"latest\":1e+308,"
+                          "\"unavailable\":{\"sum\":\"adding up the values exceeds the largest "
+                          "double, 1.8e308\"}}"));
     assert_int_equal(test_app_get("/api/metrics/series", "type=cpu&percentiles=&format=csv"), 200);
-    assert_true(figures_body_has(",2,,,1e+308,1.5e+308,1e+308,1.5e+308\n"));
+    assert_true(test_app_body_has(",2,,,1e+308,1.5e+308,1e+308,1.5e+308\n"));
     assert_true(test_app_has_header("X-Data-Notes: unavailable"));
 }
 
@@ -442,20 +419,17 @@ static void an_answer_that_the_client_has_is_not_sent_again(void **state)
     (void)state;
     static const char *const paths[] = {"/api/metrics/series", "/api/metrics/histogram",
                                         "/api/metrics/heatmap"};
-    figures_post("cpu", START_US, 1.0);
+    figures_post("cpu", FIGURES_START_US, 1.0);
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         test_app.if_none_match = "";
         assert_int_equal(test_app_get(paths[i], "type=cpu"), 200);
         assert_string_equal(test_app.res.cache_control, "no-cache");
-        struct slice headers = strbuf_slice(&test_app.res.headers);
-        const char *found = memmem(headers.ptr, headers.len, "ETag: ", 6);
-        assert_non_null(found);
-        char etag[19] = "";
-        memcpy(etag, found + 6, 18);
+        char etag[TEST_APP_TAG_BYTES];
+        test_app_take_tag(etag);
         test_app.if_none_match = etag;
         assert_int_equal(test_app_get(paths[i], "type=cpu"), 304);
         assert_false(test_app.res.has_body);
-        figures_post("cpu", START_US + 1, 1.0);
+        figures_post("cpu", FIGURES_START_US + 1, 1.0);
         assert_int_equal(test_app_get(paths[i], "type=cpu"), 200);
     }
 }
@@ -470,10 +444,10 @@ static void an_answer_that_is_too_long_is_refused(void **state)
         len += snprintf(query + len, sizeof query - (size_t)len, "%d.123456,", i + 10);
     query[len - 1] = '\0';
     assert_int_equal(test_app_get("/api/metrics/series", query), 422);
-    assert_true(figures_body_has("\"code\":\"LIMIT_REACHED\""));
+    assert_true(test_app_body_has("\"code\":\"LIMIT_REACHED\""));
     assert_true(
-        figures_body_has("longer than 4194304 bytes: ask for fewer types or percentiles, or for a "
-                         "longer step"));
+        test_app_body_has("longer than 4194304 bytes: ask for fewer types or percentiles, or for a "
+                          "longer step"));
     (void)snprintf(query + len - 1, sizeof query - (size_t)len, "&format=csv");
     assert_int_equal(test_app_get("/api/metrics/series", query), 200); /* empty cells are short */
 }
@@ -505,7 +479,7 @@ static struct total total_of(const char *query)
 {
     struct total total = {0, 0};
     assert_int_equal(test_app_get("/api/metrics/series", query), 200);
-    struct json_document *document = figures_parse_body();
+    struct json_document *document = test_app_parse_body();
     json_value_each(json_value_member(json_document_root(document), "series"), add_series, &total);
     json_document_free(document);
     return total;
@@ -514,7 +488,7 @@ static struct total total_of(const char *query)
 static void post_a_day(void)
 {
     for (int64_t i = 0; i < 1440; i++)
-        figures_post("cpu", START_US + i * 60 * SECOND_US, (double)i);
+        figures_post("cpu", FIGURES_START_US + i * 60 * FIGURES_SECOND_US, (double)i);
 }
 
 /* Across many groups of steps. */
@@ -524,13 +498,13 @@ static void expired_samples_are_told_once_and_as_widened(void **state)
     static const char query[] = "type=cpu&from=2024-10-04T06:00:00Z&to=2024-10-04T22:00:00Z";
     char longer[200];
     post_a_day();
-    figures_tend("cpu", 0);
+    test_app_tend("cpu", 0);
     assert_true(total_of(query).count == 960);
-    assert_false(figures_body_has("widened"));
-    AWAIT((figures_tend("cpu", 1), (void)test_app_get("/api/metrics/series", query),
-           figures_body_has("\"widened\"")));
-    assert_true(figures_body_has("\"widened\":{\"from\":\"2024-10-04T00:00:00Z\","
-                                 "\"to\":\"2024-10-04T23:59:00.000001Z\"}"));
+    assert_false(test_app_body_has("widened"));
+    AWAIT((test_app_tend("cpu", 1), (void)test_app_get("/api/metrics/series", query),
+           test_app_body_has("\"widened\"")));
+    assert_true(test_app_body_has("\"widened\":{\"from\":\"2024-10-04T00:00:00Z\","
+                                  "\"to\":\"2024-10-04T23:59:00.000001Z\"}"));
     assert_true(total_of(query).count == 1440);
     (void)snprintf(longer, sizeof longer, "%s&step=60", query);
     struct total total = total_of(longer);
@@ -545,15 +519,15 @@ static void what_is_damaged_is_told_and_the_rest_served(void **state)
 {
     (void)state;
     post_a_day();
-    figures_tend("cpu", 0);
-    figures_post("cpu", START_US + DAY_US, 1.0);
+    test_app_tend("cpu", 0);
+    figures_post("cpu", FIGURES_START_US + FIGURES_DAY_US, 1.0);
     test_app_command("SETRANGE ra:m:{cpu}:blk:d20000:0 50 damage");
     test_app_command("SETRANGE ra:m:{cpu}:blk:d20000:0 700 damage");
     struct total total = total_of("type=cpu&from=2024-10-04&to=2024-10-06&step=60");
     assert_true(total.count == 1);
     assert_int_equal(total.points, 2880);
-    assert_true(figures_body_has("\"damaged\":[{\"from\":\"2024-10-04T00:00:00Z\","
-                                 "\"to\":\"2024-10-05T00:00:00Z\"}]}"));
+    assert_true(test_app_body_has("\"damaged\":[{\"from\":\"2024-10-04T00:00:00Z\","
+                                  "\"to\":\"2024-10-05T00:00:00Z\"}]}"));
     assert_int_equal(test_app_get("/api/metrics/series", "type=cpu&from=2024-10-04&format=csv"),
                      200);
     assert_true(test_app_has_header("X-Data-Notes: damaged"));
@@ -618,7 +592,7 @@ static const struct answer_row input_rows[] = {
 static void input_is_checked_and_all_mistakes_are_told(void **state)
 {
     (void)state;
-    figures_check_rows("/api/metrics/series", input_rows, sizeof input_rows / sizeof *input_rows);
+    test_app_check_rows("/api/metrics/series", input_rows, sizeof input_rows / sizeof *input_rows);
 }
 
 static void without_redis_it_is_503(void **state)

@@ -10,8 +10,6 @@
 #include <string.h>
 
 #include "iso8601.h"
-#include "metric_store.h"
-#include "metric_tender.h"
 
 struct test_figures test_figures;
 
@@ -35,61 +33,19 @@ int figures_open(void **state)
     if (test_app_begin(state) != 0)
         return -1;
     test_app_open(settings);
-    test_figures.sealer = chunk_sealer_new(test_app.app->redis);
-    return test_figures.sealer ? 0 : -1;
+    return 0;
 }
 
 int figures_close(void **state)
 {
-    chunk_sealer_free(test_figures.sealer);
     sample_model_release(&test_figures.model);
     return test_app_end(state);
 }
 
 void figures_post(const char *type, int64_t at_us, double value)
 {
-    static const struct rate_policy no_limit = {"post", 0, 60};
-    static const struct rate_subject somebody = {"4:203.0.113.7", 13};
-    const struct sample sample = {{at_us}, value, slice_from_string(type)};
-    struct rate_verdict verdict;
-    struct error err;
-    error_init(&err);
-    if (metric_store_add(test_app.app->store, &sample, &no_limit, &somebody, &verdict, &err) !=
-        ERR_OK)
-        fail_msg("%s (%s)", err.detail, err.cause);
+    test_app_add(type, at_us, value);
     sample_model_add(&test_figures.model, type, (struct record){{at_us}, value});
-}
-
-void figures_tend(const char *type, int64_t samples_us)
-{
-    const struct metric_retention retention = {samples_us, 0};
-    struct error err;
-    error_init(&err);
-    if (metric_tender_tend(test_app.app->redis, test_figures.sealer, &retention,
-                           slice_from_string(type), &err) != ERR_OK)
-        fail_msg("%s (%s)", err.detail, err.cause);
-}
-
-bool figures_body_has(const char *text)
-{
-    struct slice body = strbuf_slice(&test_app.res.body);
-    return memmem(body.ptr, body.len, text, strlen(text)) != NULL;
-}
-
-bool figures_body_is(const char *text)
-{
-    return slice_equals(strbuf_slice(&test_app.res.body), slice_from_string(text));
-}
-
-struct json_document *figures_parse_body(void)
-{
-    struct error err;
-    error_init(&err);
-    struct json_document *document =
-        json_document_new(strbuf_slice(&test_app.res.body), "body", &err);
-    if (!document)
-        fail_msg("%s: %s", err.detail, err.fields[0].message);
-    return document;
 }
 
 double figures_number(const struct json_value *object, const char *name)
@@ -136,37 +92,46 @@ static int compare_doubles(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static bool is_in(const struct modelled_sample *s, const char *type, int64_t from_us, int64_t to_us)
-{
-    return strcmp(s->type, type) == 0 && s->record.at.us >= from_us && s->record.at.us < to_us;
-}
-
 struct selection figures_select(const char *type, int64_t from_us, int64_t to_us)
 {
-    const struct sample_model *model = &test_figures.model;
     struct selection s = {.first = {.at = WALL_TIME_MAX}, .last = {.at = WALL_TIME_MIN}};
-    double *values = realloc(test_figures.selected, (model->count + 1) * sizeof *values);
+    struct record *records =
+        sample_model_select(&test_figures.model, type, (struct wall_time){from_us},
+                            (struct wall_time){to_us}, &s.count);
+    double *values = realloc(test_figures.selected, (s.count + 1) * sizeof *values);
     assert_non_null(values);
     test_figures.selected = values;
-    for (size_t i = 0; i < model->count; i++) {
-        struct record r = model->samples[i].record;
-        if (!is_in(&model->samples[i], type, from_us, to_us))
-            continue;
-        values[s.count++] = r.value;
+    for (size_t i = 0; i < s.count; i++) {
+        struct record r = records[i];
+        values[i] = r.value;
         s.sum += (long double)r.value;
         s.sum_of_sizes += fabsl((long double)r.value);
         s.first = r.at.us < s.first.at.us ? r : s.first;
         s.last = r.at.us >= s.last.at.us ? r : s.last;
     }
+    free(records);
     qsort(values, s.count, sizeof *values, compare_doubles);
     return s;
 }
 
-void figures_check_rows(const char *path, const struct answer_row *rows, size_t count)
+int64_t figures_random_instant(void)
 {
-    for (size_t i = 0; i < count; i++) {
-        int status = test_app_get(path, rows[i].query);
-        if (status != rows[i].status || !figures_body_has(rows[i].told))
-            fail_msg("%s?%s: %d %.2000s", path, rows[i].query, status, test_app.body);
+    struct test_random *chance = &test_figures.chance;
+    int64_t hour = (int64_t)test_random_below(chance, test_random_below(chance, 3) ? 5 : 2000);
+    return FIGURES_START_US + hour * HOUR_US + (int64_t)test_random_below(chance, HOUR_US);
+}
+
+double figures_random_value(void)
+{
+    struct test_random *chance = &test_figures.chance;
+    switch (test_random_below(chance, 5)) {
+    case 0:
+        return 0.0;
+    case 1:
+        return ldexp(1.0, (int)test_random_below(chance, 8));
+    case 2:
+        return -(double)test_random_below(chance, 1000) / 10.0;
+    default:
+        return (double)test_random_below(chance, 100000) / 7.0;
     }
 }

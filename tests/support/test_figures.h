@@ -9,14 +9,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "chunk_sealer.h"
 #include "json_read.h"
 #include "sample_model.h"
+#include "span.h"
 #include "test_app.h"
 #include "test_random.h"
 
+#define FIGURES_SECOND_US INT64_C(1000000)
+#define FIGURES_DAY_US    (24 * HOUR_US)
+#define FIGURES_START_US  (INT64_C(20000) * FIGURES_DAY_US) /* 2024-10-04 */
+
 struct test_figures {
-    struct chunk_sealer *sealer;
     struct sample_model model;
     double *selected; /* by figures_select */
     struct test_random chance;
@@ -32,16 +35,6 @@ int figures_close(void **state);
 
 /* Store a sample past HTTP, and note it in the model. `type` is static. */
 void figures_post(const char *type, int64_t at_us, double value);
-
-/* Tend the type; samples that came longer than `samples_us` ago expire (0: none). */
-void figures_tend(const char *type, int64_t samples_us);
-
-/* In the whole body, which may be longer than test_app's text. */
-bool figures_body_has(const char *text);
-bool figures_body_is(const char *text);
-
-/* The caller frees it. */
-struct json_document *figures_parse_body(void);
 
 /* A member that must be there. Null is NAN, or WALL_TIME_MIN. */
 double figures_number(const struct json_value *object, const char *name);
@@ -61,13 +54,8 @@ struct selection {
 /* What the model holds of a type in [from, to); the values, in order, are `selected` then. */
 struct selection figures_select(const char *type, int64_t from_us, int64_t to_us);
 
-/* What a question must be answered: the status, and a part of the body. */
-struct answer_row {
-    const char *query;
-    int status;
-    const char *told;
-};
-
-void figures_check_rows(const char *path, const struct answer_row *rows, size_t count);
+/* Of some hours in the first days from FIGURES_START_US on, and of some far away. */
+int64_t figures_random_instant(void);
+double figures_random_value(void);
 
 #endif
