@@ -7,16 +7,11 @@
 #include <cmocka.h>
 
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "await.h"
 #include "clock.h"
-#include "json_read.h"
 #include "lane_gate.h"
 #include "test_app.h"
 
@@ -56,11 +51,7 @@ static void begin(const char *const settings[])
 /* The number at a path of members ("previous.count"); NAN for null. */
 static double number_at(const char *path)
 {
-    struct error err;
-    error_init(&err);
-    struct json_document *document =
-        json_document_new(slice_from_string(test_app.body), "body", &err);
-    assert_non_null(document);
+    struct json_document *document = test_app_parse_body();
     const struct json_value *value = json_document_root(document);
     char name[64];
     for (const char *rest = path; rest; rest = strchr(rest, '.')) {
@@ -263,11 +254,7 @@ static void a_relative_window_moves_with_now(void **state)
 
 /* --- Bad input ---------------------------------------------------------------------- */
 
-static const struct refusal {
-    const char *query;
-    int status;
-    const char *told;
-} refusals[] = {
+static const struct answer_row refusals[] = {
     {"type=a&period=weekly", 400, "Invalid period"},
     {"type=a&period=weekly&from=0", 400, "Invalid period"},
     {"type=a&period=daily&from=0", 422,
@@ -307,11 +294,7 @@ static void what_is_wrong_with_a_question_is_told(void **state)
 {
     (void)state;
     begin(NULL);
-    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
-        int status = test_app_get(PATH, refusals[i].query);
-        if (status != refusals[i].status || !test_app_body_has(refusals[i].told))
-            fail_msg("%s: %d %s", refusals[i].query, status, test_app.body);
-    }
+    test_app_check_rows(PATH, refusals, sizeof refusals / sizeof *refusals);
     ask("type=a&compare=previous&from=0001-01-02&to=0001-01-03");
     assert_true(test_app_body_has("\"previous\":{\"from\":\"0001-01-01T00:00:00Z\","));
 }
@@ -510,8 +493,7 @@ static void ask_and_expect(const char *query, const char *cache, int count)
     (void)snprintf(header, sizeof header, "X-Cache: %s\r\n", cache);
     ask(query);
     if (!test_app_has_header(header) || number_at("count") != count)
-        fail_msg("%s: not %s and %d: %.*s%s", query, cache, count, (int)test_app.res.headers.len,
-                 test_app.res.headers.bytes, test_app.body);
+        fail_msg("%s: not %s and %d: %s%s", query, cache, count, test_app.headers, test_app.body);
 }
 
 static const char *const standing[] = {
@@ -589,32 +571,10 @@ static void what_moves_may_be_as_old_as_CACHE_FRESH_MS(void **state)
     ask_and_expect("type=a&from=-1h", "MISS", 2);
 }
 
-struct asker {
-    pthread_t thread;
-    _Atomic pid_t tid;
-    bool has_seen_one;
-};
-
-static void *ask_until_now(void *argument)
+static void start_asker(struct test_asker *asker)
 {
-    struct asker *asker = argument;
-    struct arena arena;
-    struct response res;
-    arena_init(&arena, 1 << 20);
-    response_init(&res);
-    atomic_store(&asker->tid, gettid());
-    (void)test_app_get_beside(PATH, "type=a&from=-1h&to=now", &arena, &res);
-    struct slice body = strbuf_slice(&res.body);
-    asker->has_seen_one = memmem(body.ptr, body.len, "\"count\":1,", 10) != NULL;
-    response_release(&res);
-    arena_release(&arena);
-    return NULL;
-}
-
-static void start_asker(struct asker *asker)
-{
-    assert_int_equal(pthread_create(&asker->thread, NULL, ask_until_now, asker), 0);
-    AWAIT(atomic_load(&asker->tid) != 0 && thread_is_asleep(atomic_load(&asker->tid)));
+    test_asker_start(asker, PATH, "type=a&from=-1h&to=now", "\"count\":1,");
+    AWAIT(test_asker_is_waiting(asker));
 }
 
 /* Many wait for a flight when a sample is stored; one more comes, and shares the next. */
@@ -622,7 +582,7 @@ static void a_shared_window_ends_when_it_is_computed(void **state)
 {
     (void)state;
     enum { EARLIER = 12, ASKERS };
-    static struct asker askers[ASKERS];
+    static struct test_asker askers[ASKERS];
     struct lane_gate gate;
     const char *const patient[] = {"REDIS_TIMEOUT_MS", "20000", NULL};
     begin(patient);
@@ -634,8 +594,8 @@ static void a_shared_window_ends_when_it_is_computed(void **state)
     start_asker(&askers[EARLIER]);
     lane_gate_open(&gate);
     for (int i = 0; i < ASKERS; i++)
-        assert_int_equal(pthread_join(askers[i].thread, NULL), 0);
-    assert_true(askers[EARLIER].has_seen_one);
+        test_asker_join(&askers[i]);
+    assert_true(askers[EARLIER].has_wanted);
 }
 
 static void any_percentile_is_answered_from_what_redis_keeps(void **state)
@@ -654,14 +614,11 @@ static void any_percentile_is_answered_from_what_redis_keeps(void **state)
 static void an_unchanged_window_is_304(void **state)
 {
     (void)state;
-    char tag[32];
+    char tag[TEST_APP_TAG_BYTES];
     begin(NULL);
     test_app_store("a", "1000", "1");
     ask("type=a&from=1000&to=2000");
-    struct slice headers = strbuf_slice(&test_app.res.headers);
-    const char *found = memmem(headers.ptr, headers.len, "ETag: ", 6);
-    assert_non_null(found);
-    (void)snprintf(tag, sizeof tag, "%.18s", found + 6);
+    test_app_take_tag(tag);
     test_app.if_none_match = tag;
     assert_int_equal(test_app_get(PATH, "type=a&from=1000&to=2000"), 304);
     assert_false(test_app.res.has_body);
