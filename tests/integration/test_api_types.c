@@ -13,198 +13,50 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app.h"
 #include "await.h"
-#include "chunk_sealer.h"
-#include "dispatch.h"
 #include "glob.h"
 #include "iso8601.h"
-#include "json_read.h"
-#include "log.h"
-#include "metric_store.h"
-#include "metric_tender.h"
 #include "metric_types.h"
-#include "near_cache.h"
-#include "redis_keys.h"
 #include "span.h"
+#include "test_app.h"
 #include "test_random.h"
-#include "test_redis.h"
 
 enum { TEXT_BYTES = 4096, TYPES_MAX = 400, CURSOR_BYTES = 1024 };
 
-static struct test_redis redis;
 static struct test_random chance;
-static struct arena arena;
-static struct response res;
-static struct slice posted;
-static const char *authorization, *confirm;
-static char last_body[1 << 20];
 
-/* One worker's worth; the first is the one that is asked unless a test says otherwise. */
-struct worker {
-    struct config config;
-    struct app *app;
-};
-static struct worker workers[2];
-static struct worker *asked = workers;
-
-static int start_server(void **state)
+static int start(void **state)
 {
     (void)state;
-    const char *const options[] = {"--appendonly", "no", NULL};
-    log_init(LOG_LEVEL_COUNT, LOG_FORMAT_TEXT);
     chance = test_random_start();
-    test_redis_start(&redis, options);
     return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    test_redis_stop(&redis);
-    return 0;
-}
-
-static bool try_command(char *out, size_t out_bytes, const char *text)
-{
-    return test_redis_command(&redis, out, out_bytes, text);
-}
-
-static void command(const char *text)
-{
-    char out[TEXT_BYTES];
-    if (!try_command(out, sizeof out, text))
-        fail_msg("%s: %s", text, out);
-}
-
-static int fresh(void **state)
-{
-    (void)state;
-    command("FLUSHALL");
-    arena_init(&arena, 8 << 20);
-    response_init(&res);
-    authorization = confirm = "";
-    asked = workers;
-    return 0;
-}
-
-static int done(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < 2; i++) {
-        app_free(workers[i].app);
-        workers[i].app = NULL;
-    }
-    response_release(&res);
-    arena_release(&arena);
-    return 0;
-}
-
-static void start_worker(struct worker *worker, const char *const settings[])
-{
-    const char *const common[] = {"REDIS_SOCKET",
-                                  redis.socket_path,
-                                  "REDIS_WRITE_TIMEOUT_MS",
-                                  "5000",
-                                  "REDIS_TIMEOUT_MS",
-                                  "2000",
-                                  "RATE_LIMIT_REQUESTS",
-                                  "0",
-                                  "EXTERNAL_SERVICE_FAILURE_RATE",
-                                  "0",
-                                  NULL};
-    for (size_t i = 0; common[i]; i += 2)
-        (void)setenv(common[i], common[i + 1], 1);
-    for (size_t i = 0; settings[i]; i += 2)
-        (void)setenv(settings[i], settings[i + 1], 1);
-    struct strbuf mistakes;
-    strbuf_init(&mistakes, 4096);
-    assert_true(config_load(&worker->config, &mistakes));
-    strbuf_release(&mistakes);
-    worker->app = app_new(&worker->config);
-    assert_non_null(worker->app);
-    AWAIT(redis_client_is_connected(worker->app->redis) &&
-          near_cache_is_tracking(worker->app->near_cache));
-    for (size_t i = 0; settings[i]; i += 2)
-        (void)unsetenv(settings[i]);
 }
 
 static const char *const with_admin[] = {"ADMIN_TOKEN", "root", NULL};
-static const char *const without_admin[] = {NULL};
-
-static int read_posted(void *context, char *bytes, size_t room)
-{
-    (void)context;
-    size_t len = room < posted.len ? room : posted.len;
-    memcpy(bytes, posted.ptr, len);
-    posted = slice_of(posted.ptr + len, posted.len - len);
-    return (int)len;
-}
-
-static int ask(const char *method, const char *path, const char *query, const char *body)
-{
-    struct request req = {.method = slice_from_string(method),
-                          .path = slice_from_string(path),
-                          .query = slice_from_string(query),
-                          .remote_address = SLICE("192.0.2.7"),
-                          .request_id = SLICE("id"),
-                          .authorization = slice_from_string(authorization),
-                          .confirm = slice_from_string(confirm),
-                          .source = {NULL, read_posted},
-                          .arena = &arena};
-    posted = slice_from_string(body);
-    response_reset(&res);
-    arena_reset(&arena);
-    dispatch(asked->app, &req, &res);
-    (void)snprintf(last_body, sizeof last_body, "%.*s", (int)res.body.len,
-                   strbuf_slice(&res.body).ptr);
-    return res.status;
-}
 
 static int get_types(const char *query)
 {
-    return ask("GET", "/api/metrics/types", query, "");
+    return test_app_get("/api/metrics/types", query);
 }
 
 static int get_summary(const char *query)
 {
-    return ask("GET", "/api/metrics/summary", query, "");
+    return test_app_get("/api/metrics/summary", query);
 }
 
 static int delete_type(const char *query, const char *confirmation)
 {
-    confirm = confirmation;
-    authorization = "Bearer root";
-    int status = ask("DELETE", "/api/metrics", query, "");
-    authorization = confirm = "";
+    test_app.confirm = confirmation;
+    test_app.authorization = "Bearer root";
+    int status = test_app_ask("DELETE", "/api/metrics", query, "");
+    test_app.authorization = test_app.confirm = "";
     return status;
-}
-
-static bool has_header(const char *line)
-{
-    struct slice all = strbuf_slice(&res.headers);
-    return memmem(all.ptr, all.len, line, strlen(line)) != NULL;
-}
-
-static bool body_has(const char *text)
-{
-    return strstr(last_body, text) != NULL;
 }
 
 static void assert_body(int status, int wanted, const char *text)
 {
-    if (status != wanted || !body_has(text))
-        fail_msg("%d instead of %d with %s: %s", status, wanted, text, last_body);
-}
-
-static void add(struct slice type, int64_t at_us, double value)
-{
-    static const struct rate_policy no_limit = {"post", 0, 60};
-    static const struct rate_subject somebody = {"4:203.0.113.7", 13};
-    const struct sample sample = {{at_us}, value, type};
-    struct rate_verdict verdict;
-    assert_int_equal(
-        metric_store_add(asked->app->store, &sample, &no_limit, &somebody, &verdict, NULL), ERR_OK);
+    if (status != wanted || !test_app_body_has(text))
+        fail_msg("%d instead of %d with %s: %s", status, wanted, text, test_app.body);
 }
 
 static int post_now(const char *type)
@@ -212,7 +64,7 @@ static int post_now(const char *type)
     char body[256];
     (void)snprintf(body, sizeof body, "{\"timestamp\":%lld,\"value\":1,\"type\":\"%s\"}",
                    (long long)(clock_wall_now().us / 1000000), type);
-    return ask("POST", "/api/metrics", "", body);
+    return test_app_post(body);
 }
 
 /* --- What a type tells ---------------------------------------------------------------- */
@@ -227,18 +79,18 @@ static void text_of(int64_t at_us, char out[static ISO8601_BYTES + 1])
 static void a_type_tells_what_it_holds(void **state)
 {
     (void)state;
-    start_worker(&workers[0], without_admin);
+    test_app_open(NULL);
     int64_t now = clock_wall_now().us;
     assert_int_equal(get_types(""), 200);
-    assert_string_equal(last_body, "{\"types\":[],\"next\":null}");
+    assert_string_equal(test_app.body, "{\"types\":[],\"next\":null}");
 
     /* In, before and after the hour that ends now. */
-    add(SLICE("cpu"), now - 30 * 60000000LL, 1);
-    add(SLICE("cpu"), now - 59 * 60000000LL, 2);
-    add(SLICE("cpu"), now - 61 * 60000000LL, 3);
-    add(SLICE("cpu"), now + 600 * 60000000LL, -4.5);
-    add(SLICE("cpu"), now - 500 * HOUR_US, 5);
-    add(SLICE("old"), 0, 1e300);
+    test_app_add("cpu", now - 30 * 60000000LL, 1);
+    test_app_add("cpu", now - 59 * 60000000LL, 2);
+    test_app_add("cpu", now - 61 * 60000000LL, 3);
+    test_app_add("cpu", now + 600 * 60000000LL, -4.5);
+    test_app_add("cpu", now - 500 * HOUR_US, 5);
+    test_app_add("old", 0, 1e300);
     char first[ISO8601_BYTES + 1], last[ISO8601_BYTES + 1], expected[512];
     text_of(now - 500 * HOUR_US, first);
     text_of(now + 600 * 60000000LL, last);
@@ -251,16 +103,16 @@ static void a_type_tells_what_it_holds(void **state)
                    "\"bytes\":16,\"samples_per_minute\":0.0}],\"next\":null}",
                    first, last);
     assert_int_equal(get_types(""), 200);
-    assert_string_equal(last_body, expected);
-    assert_false(has_header("Link"));
-    assert_string_equal(res.cache_control, "no-store");
+    assert_string_equal(test_app.body, expected);
+    assert_false(test_app_has_header("Link"));
+    assert_string_equal(test_app.res.cache_control, "no-store");
 }
 
 /* Of timestamps beyond what a Lua number holds, too. */
 static void the_earliest_sample_is_known_whatever_the_order_of_arrival(void **state)
 {
     (void)state;
-    start_worker(&workers[0], without_admin);
+    test_app_open(NULL);
     static const int64_t edges[] = {ISO8601_MIN_US, ISO8601_MAX_US, -1, 0, 4294967296};
     for (int round = 0; round < 200; round++) {
         char type[16], first[ISO8601_BYTES + 1], expected[128], query[32];
@@ -270,7 +122,7 @@ static void the_earliest_sample_is_known_whatever_the_order_of_arrival(void **st
             int64_t at = edges[test_random_below(&chance, 5)];
             int64_t by = (int64_t)test_random_below(&chance, 5);
             at += at == ISO8601_MAX_US ? -by : by;
-            add(slice_from_string(type), at, 1);
+            test_app_add(type, at, 1);
             earliest = at < earliest ? at : earliest;
         }
         text_of(earliest, first);
@@ -280,26 +132,19 @@ static void the_earliest_sample_is_known_whatever_the_order_of_arrival(void **st
     }
 }
 
-static long number_of(const char *text)
-{
-    char out[TEXT_BYTES];
-    assert_true(try_command(out, sizeof out, text));
-    return strtol(out, NULL, 10);
-}
-
 /* By the keys themselves. */
 static long bytes_of(const char *pattern)
 {
     struct redisReply *reply;
     const struct slice argv[] = {SLICE("KEYS"), slice_from_string(pattern)};
     long bytes = 0;
-    assert_int_equal(redis_client_call(asked->app->redis, REDIS_LANE_READ, argv, 2, &reply, NULL),
+    assert_int_equal(redis_client_call(test_app.app->redis, REDIS_LANE_READ, argv, 2, &reply, NULL),
                      ERR_OK);
     struct slice key;
     for (size_t i = 0; redis_reply_bytes_at(reply, i, &key); i++) {
         char text[TEXT_BYTES];
         (void)snprintf(text, sizeof text, "STRLEN %.*s", (int)key.len, key.ptr);
-        bytes += number_of(text);
+        bytes += test_app_number(text);
     }
     redis_reply_free(reply);
     return bytes;
@@ -311,46 +156,40 @@ static bool bytes_are_right(void)
     (void)snprintf(expected, sizeof expected, "\"bytes\":%ld,",
                    bytes_of("ra:m:{cpu}:blk:*") + bytes_of("ra:m:{cpu}:agg:*") +
                        bytes_of("ra:m:{cpu}:raw:*"));
-    return get_types("") == 200 && body_has(expected);
+    return get_types("") == 200 && test_app_body_has(expected);
 }
 
 static void bytes_are_those_of_chunks_and_rollups(void **state)
 {
     (void)state;
-    static const struct metric_retention for_ever = {0, 0};
-    start_worker(&workers[0], without_admin);
-    struct chunk_sealer *sealer = chunk_sealer_new(asked->app->redis);
+    test_app_open(NULL);
     int64_t start = hour_start(hour_of(clock_wall_now())).us;
-    struct error err;
     for (int round = 0; round < 4; round++) {
         for (int64_t i = 0; i < 5000; i++)
-            add(SLICE("cpu"), start - 50 * HOUR_US + i * 700000, (double)i);
+            test_app_add("cpu", start - 50 * HOUR_US + i * 700000, (double)i);
         for (int day = 0; day < 40; day++)
-            add(SLICE("cpu"), start - day * 24 * HOUR_US, day);
+            test_app_add("cpu", start - day * 24 * HOUR_US, day);
         assert_int_equal(get_summary("type=cpu"), 200);
-        AWAIT(number_of("SCARD ra:m:{cpu}:unsealed") == 0);
+        AWAIT(test_app_number("SCARD ra:m:{cpu}:unsealed") == 0);
         AWAIT(bytes_are_right()); /* a rollup is not waited for */
-        error_init(&err);
-        assert_int_equal(
-            metric_tender_tend(asked->app->redis, sealer, &for_ever, SLICE("cpu"), &err), ERR_OK);
+        test_app_tend("cpu", 0);
         assert_int_equal(get_summary("type=cpu"), 200);
         AWAIT(bytes_are_right());
     }
-    assert_true(number_of("EXISTS ra:m:{cpu}:agg:m647 ra:m:{cpu}:spans") > 0);
-    chunk_sealer_free(sealer);
+    assert_true(test_app_number("EXISTS ra:m:{cpu}:agg:m647 ra:m:{cpu}:spans") > 0);
 }
 
 static void bytes_count_what_is_not_sealed_and_the_newest_of_what_is_open(void **state)
 {
     (void)state;
-    start_worker(&workers[0], without_admin);
+    test_app_open(NULL);
     for (int hour = 0; hour < 100; hour++)
-        add(SLICE("cpu"), hour * HOUR_US, 1);
-    add(SLICE("cpu"), 0, 1);
+        test_app_add("cpu", hour * HOUR_US, 1);
+    test_app_add("cpu", 0, 1);
     assert_body(get_types(""), 200, "\"bytes\":1024,");
-    add(SLICE("cpu"), 99 * HOUR_US, 1);
+    test_app_add("cpu", 99 * HOUR_US, 1);
     assert_body(get_types(""), 200, "\"bytes\":1040,");
-    command("SADD ra:m:{cpu}:unsealed 1:0 2:0");
+    test_app_command("SADD ra:m:{cpu}:unsealed 1:0 2:0");
     assert_body(get_types(""), 200, "\"bytes\":132112,");
 }
 
@@ -396,7 +235,7 @@ static void make_names(struct names *names)
         (void)random_text(pieces, sizeof pieces / sizeof *pieces, 6, name);
         if (is_known(names, name))
             continue;
-        add(slice_from_string(name), 0, 1);
+        test_app_add(name, 0, 1);
         names->count++;
     }
     qsort(names->texts, names->count, sizeof *names->texts, compare_names);
@@ -406,15 +245,6 @@ static void append_encoded(char *query, const char *text)
 {
     for (; *text; text++)
         (void)snprintf(query + strlen(query), 4, "%%%02X", (unsigned char)*text);
-}
-
-static struct json_document *parse_body(void)
-{
-    struct error err;
-    error_init(&err);
-    struct json_document *document = json_document_new(slice_from_string(last_body), "body", &err);
-    assert_non_null(document);
-    return document;
 }
 
 struct page_check {
@@ -443,15 +273,15 @@ static bool check_type(void *context, struct slice ignored, const struct json_va
 /* Reads `next` of the answer; false: there is none. And Link says the same. */
 static bool read_next(const char *query, char cursor[static CURSOR_BYTES])
 {
-    struct json_document *document = parse_body();
+    struct json_document *document = test_app_parse_body();
     const struct json_value *next = json_value_member(json_document_root(document), "next");
     struct slice text = {NULL, 0};
     bool has_next = json_value_text(next, &text);
     char link[2 * TEXT_BYTES];
     (void)snprintf(cursor, CURSOR_BYTES, "%.*s", (int)text.len, has_next ? text.ptr : "");
     (void)snprintf(link, sizeof link, "Link: <?%s&cursor=%s>; rel=\"next\"\r\n", query, cursor);
-    assert_int_equal(has_header("Link: "), has_next);
-    if (has_next && !has_header(link))
+    assert_int_equal(test_app_has_header("Link: "), has_next);
+    if (has_next && !test_app_has_header(link))
         fail_msg("no %s", link);
     json_document_free(document);
     return has_next;
@@ -467,8 +297,8 @@ static void check_all_pages(const struct names *names, const char *match, size_t
     while (has_next) {
         (void)snprintf(full, sizeof full, "%s%s%s", query, *cursor ? "&cursor=" : "", cursor);
         if (get_types(full) != 200)
-            fail_msg("%s: %s", full, last_body);
-        struct json_document *document = parse_body();
+            fail_msg("%s: %s", full, test_app.body);
+        struct json_document *document = test_app_parse_body();
         check.count = 0;
         json_value_each(json_value_member(json_document_root(document), "types"), check_type,
                         &check);
@@ -485,7 +315,7 @@ static void types_come_page_by_page_in_order_of_bytes(void **state)
     (void)state;
     static const char *const pieces[] = {"*", "?", "a", "\xc3\xa9", "*", "{"};
     static struct names names;
-    start_worker(&workers[0], without_admin);
+    test_app_open(NULL);
     make_names(&names);
     check_all_pages(&names, "*", 1000);
     check_all_pages(&names, "*", 7);
@@ -502,20 +332,20 @@ static void a_page_ends_when_it_has_looked_at_ten_thousand_names(void **state)
 {
     (void)state;
     char text[TEXT_BYTES], cursor[CURSOR_BYTES] = "", query[2 * TEXT_BYTES];
-    start_worker(&workers[0], without_admin);
-    add(SLICE("z.end"), 0, 1);
+    test_app_open(NULL);
+    test_app_add("z.end", 0, 1);
     for (int i = 0; i < 25000; i += 100) {
         (void)snprintf(text, sizeof text, "ZADD ra:types");
         for (int n = i; n < i + 100; n++)
             (void)snprintf(text + strlen(text), 16, " 0 n%05d", n);
-        command(text);
+        test_app_command(text);
     }
     int pages = 0, found = 0;
     do {
         (void)snprintf(query, sizeof query, "match=%%2A.end%s%s", *cursor ? "&cursor=" : "",
                        cursor);
         assert_int_equal(get_types(query), 200);
-        found += body_has("z.end");
+        found += test_app_body_has("z.end");
         pages++;
     } while (read_next("match=%2A.end", cursor));
     assert_int_equal(pages, 3);
@@ -530,11 +360,11 @@ static void a_page_ends_when_its_time_is_over(void **state)
 {
     (void)state;
     static struct metric_type types[METRIC_TYPES_MAX];
-    start_worker(&workers[0], without_admin);
+    test_app_open(NULL);
     for (int i = 0; i < 40; i++) {
         char name[16];
         (void)snprintf(name, sizeof name, "t%02d", i);
-        add(slice_from_string(name), i, 1);
+        test_app_add(name, i, 1);
     }
     struct metric_types_question question = {.match = SLICE("*"), .limit = METRIC_TYPES_MAX};
     struct slice next = {NULL, 0};
@@ -542,8 +372,8 @@ static void a_page_ends_when_its_time_is_over(void **state)
     do {
         size_t count = 0;
         question.after = next;
-        assert_int_equal(metric_types_list(asked->app->store, &question, clock_mono_now(), &arena,
-                                           types, &count, &next, NULL),
+        assert_int_equal(metric_types_list(test_app.app->store, &question, clock_mono_now(),
+                                           &test_app.arena, types, &count, &next, NULL),
                          ERR_OK);
         assert_int_equal(count, 1);
         assert_int_equal(types[0].first_at.us, told);
@@ -558,9 +388,9 @@ static void a_cursor_that_was_tampered_with_is_refused(void **state)
 {
     (void)state;
     char cursor[CURSOR_BYTES], query[2 * TEXT_BYTES];
-    start_worker(&workers[0], without_admin);
-    add(SLICE("a"), 0, 1);
-    add(SLICE("b"), 0, 1);
+    test_app_open(NULL);
+    test_app_add("a", 0, 1);
+    test_app_add("b", 0, 1);
     assert_int_equal(get_types("match=%2A&limit=1"), 200);
     assert_true(read_next("match=%2A&limit=1", cursor));
     for (size_t i = 0; cursor[i]; i++) {
@@ -593,7 +423,7 @@ static void patterns_and_limits_are_checked(void **state)
     static const char *const wrong[] = {"match=",  "match=%ff",  "match=a%C3", "match=%zz",
                                         "limit=0", "limit=1001", "limit=",     "limit=x"};
     char query[TEXT_BYTES];
-    start_worker(&workers[0], without_admin);
+    test_app_open(NULL);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         char expected[64];
         (void)snprintf(expected, sizeof expected, "\"loc\":[\"query\",\"%.5s\"]", wrong[i]);
@@ -611,19 +441,19 @@ static void patterns_and_limits_are_checked(void **state)
 static void a_deletion_asks_for_its_token_and_a_confirmation(void **state)
 {
     (void)state;
-    start_worker(&workers[0], with_admin);
-    add(SLICE("cpu"), 0, 1);
-    assert_int_equal(ask("DELETE", "/api/metrics", "type=cpu", ""), 401);
-    authorization = "Bearer guess";
-    confirm = "cpu";
-    assert_int_equal(ask("DELETE", "/api/metrics", "type=cpu", ""), 401);
+    test_app_open(with_admin);
+    test_app_add("cpu", 0, 1);
+    assert_int_equal(test_app_ask("DELETE", "/api/metrics", "type=cpu", ""), 401);
+    test_app.authorization = "Bearer guess";
+    test_app.confirm = "cpu";
+    assert_int_equal(test_app_ask("DELETE", "/api/metrics", "type=cpu", ""), 401);
     assert_int_equal(delete_type("", ""), 422);
     assert_int_equal(delete_type("type=", ""), 422);
     assert_int_equal(delete_type("type=a%00", "a"), 422);
     static const char *const wrong[] = {"", "cp", "cpux", "CPU", "true", "%63p", "cpu%"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_body(delete_type("type=cpu", wrong[i]), 428, "\"code\":\"CONFIRMATION_REQUIRED\"");
-    assert_true(body_has("X-Confirm-Delete"));
+    assert_true(test_app_body_has("X-Confirm-Delete"));
     assert_body(get_summary("type=cpu"), 200, "\"count\":1,");
     assert_body(delete_type("type=gpu", "gpu"), 404, "There is no such type");
 
@@ -638,8 +468,8 @@ static void a_deletion_asks_for_its_token_and_a_confirmation(void **state)
 static void without_its_token_nothing_can_be_deleted(void **state)
 {
     (void)state;
-    start_worker(&workers[0], without_admin);
-    add(SLICE("cpu"), 0, 1);
+    test_app_open(NULL);
+    test_app_add("cpu", 0, 1);
     assert_int_equal(delete_type("type=cpu", "cpu"), 404);
     assert_body(get_summary("type=cpu"), 200, "\"count\":1,");
 }
@@ -655,32 +485,32 @@ static void a_name_is_confirmed_as_it_is_or_percent_encoded(void **state)
         {"%25", "type=%2525", "%25", "%2525"},
         {" a+b ", "type=+a%2Bb+", " a+b ", "%20a+b%20"},
     };
-    start_worker(&workers[0], with_admin);
+    test_app_open(with_admin);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         for (int is_encoded = 0; is_encoded < 2; is_encoded++) {
-            add(slice_from_string(rows[i].name), 0, 1);
+            test_app_add(rows[i].name, 0, 1);
             int status = delete_type(rows[i].query, is_encoded ? rows[i].encoded : rows[i].raw);
             if (status != 200)
                 fail_msg("%s: %d", rows[i].query, status);
         }
     }
-    assert_int_equal(number_of("ZCARD ra:types"), 0);
+    assert_int_equal(test_app_number("ZCARD ra:types"), 0);
 }
 
 static void a_near_cache_forgets_what_was_deleted_elsewhere(void **state)
 {
     (void)state;
-    start_worker(&workers[0], with_admin);
-    start_worker(&workers[1], with_admin);
+    test_app_open(with_admin);
+    test_app_open_second(with_admin);
     for (int round = 1; round < 50; round++) {
-        asked = &workers[0];
-        add(SLICE("cpu"), round, 1);
-        asked = &workers[1];
+        test_app_choose(0);
+        test_app_add("cpu", round, 1);
+        test_app_choose(1);
         assert_body(get_summary("type=cpu"), 200, "\"count\":1,");
-        AWAIT(get_summary("type=cpu") == 200 && has_header("X-Cache: HIT\r\n"));
-        asked = &workers[0];
+        AWAIT(get_summary("type=cpu") == 200 && test_app_has_header("X-Cache: HIT\r\n"));
+        test_app_choose(0);
         assert_int_equal(delete_type("type=cpu", "cpu"), 200);
-        asked = &workers[1];
+        test_app_choose(1);
         assert_body(get_summary("type=cpu"), 200, "\"count\":0,");
         assert_body(get_summary("type=cpu&period=hourly"), 200, "\"external\":null");
     }
@@ -690,22 +520,22 @@ static void a_near_cache_forgets_what_was_deleted_elsewhere(void **state)
 static void what_takes_longer_goes_by_itself(void **state)
 {
     (void)state;
-    start_worker(&workers[0], with_admin);
-    add(SLICE("cpu"), 0, 1);
+    test_app_open(with_admin);
+    test_app_add("cpu", 0, 1);
     assert_int_equal(get_summary("type=cpu"), 200);
-    command("SET ra:m:{cpu}:gone:spans x");
+    test_app_command("SET ra:m:{cpu}:gone:spans x");
     assert_body(delete_type("type=cpu", "cpu"), 202, "\"message\":\"Type deleted; ");
     assert_body(get_types(""), 200, "{\"types\":[],\"next\":null}");
     assert_body(get_summary("type=cpu"), 200, "\"count\":0,");
-    assert_body(ask("GET", "/api/metrics/list", "type=cpu", ""), 200, "[]");
-    assert_body(ask("GET", "/api/metrics/list", "", ""), 200, "[]");
+    assert_body(test_app_get("/api/metrics/list", "type=cpu"), 200, "[]");
+    assert_body(test_app_get("/api/metrics/list", ""), 200, "[]");
     assert_body(post_now("cpu"), 503, "This type is being deleted");
-    assert_true(has_header("Retry-After: 1\r\n"));
+    assert_true(test_app_has_header("Retry-After: 1\r\n"));
     assert_int_equal(post_now("gpu"), 201);
     assert_int_equal(delete_type("type=cpu", "cpu"), 202);
-    command("DEL ra:m:{cpu}:gone:spans");
-    AWAIT(number_of("EXISTS ra:meta:{cpu}") == 0);
-    AWAIT(number_of("EXISTS ra:m:{cpu}:gone:chunks ra:ext:{cpu} ra:m:{cpu}:sum:all") == 0);
+    test_app_command("DEL ra:m:{cpu}:gone:spans");
+    AWAIT(test_app_number("EXISTS ra:meta:{cpu}") == 0);
+    AWAIT(test_app_number("EXISTS ra:m:{cpu}:gone:chunks ra:ext:{cpu} ra:m:{cpu}:sum:all") == 0);
     assert_int_equal(post_now("cpu"), 201);
     assert_body(get_summary("type=cpu"), 200, "\"count\":1,");
 }
@@ -716,13 +546,15 @@ static void one_type_too_many_is_refused_and_the_others_go_on(void **state)
 {
     (void)state;
     static const char *const settings[] = {"MAX_TYPES", "2", "ADMIN_TOKEN", "root", NULL};
-    start_worker(&workers[0], settings);
+    test_app_open(settings);
     assert_int_equal(post_now("a"), 201);
     assert_int_equal(post_now("b"), 201);
     assert_body(post_now("c"), 422, "\"code\":\"LIMIT_REACHED\"");
-    assert_true(body_has("There are 2 types already, and no more may be made (MAX_TYPES)"));
-    assert_true(body_has("\"errors\":[{\"loc\":[\"body\",\"type\"],\"msg\":\"must be one of the 2 "
-                         "types that there are\",\"pointer\":\"/type\"}]"));
+    assert_true(
+        test_app_body_has("There are 2 types already, and no more may be made (MAX_TYPES)"));
+    assert_true(
+        test_app_body_has("\"errors\":[{\"loc\":[\"body\",\"type\"],\"msg\":\"must be one of the 2 "
+                          "types that there are\",\"pointer\":\"/type\"}]"));
     assert_int_equal(post_now("a"), 201);
     assert_int_equal(post_now("b"), 201);
     assert_int_equal(delete_type("type=a", "a"), 200);
@@ -737,20 +569,21 @@ static void one_hour_too_many_is_refused_and_the_others_go_on(void **state)
     static const char hour_0[] = "{\"timestamp\":0,\"value\":1,\"type\":\"a\"}",
                       hour_1[] = "{\"timestamp\":3600,\"value\":1,\"type\":\"a\"}",
                       hour_2[] = "{\"timestamp\":7200,\"value\":1,\"type\":\"a\"}";
-    start_worker(&workers[0], settings);
-    assert_int_equal(ask("POST", "/api/metrics", "", hour_0), 201);
-    assert_int_equal(ask("POST", "/api/metrics", "", hour_1), 201);
-    assert_body(ask("POST", "/api/metrics", "", hour_2), 422, "\"code\":\"LIMIT_REACHED\"");
-    assert_true(body_has("Samples of this type lie in 2 hours, days and months already, and may "
-                         "not spread over more (MAX_BUCKETS)"));
-    assert_true(body_has("\"errors\":[{\"loc\":[\"body\",\"timestamp\"],"));
-    assert_int_equal(ask("POST", "/api/metrics", "", hour_0), 201);
+    test_app_open(settings);
+    assert_int_equal(test_app_post(hour_0), 201);
+    assert_int_equal(test_app_post(hour_1), 201);
+    assert_body(test_app_post(hour_2), 422, "\"code\":\"LIMIT_REACHED\"");
+    assert_true(
+        test_app_body_has("Samples of this type lie in 2 hours, days and months already, and may "
+                          "not spread over more (MAX_BUCKETS)"));
+    assert_true(test_app_body_has("\"errors\":[{\"loc\":[\"body\",\"timestamp\"],"));
+    assert_int_equal(test_app_post(hour_0), 201);
     assert_int_equal(post_now("b"), 201);
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, test_app_begin, test_app_end)
     const struct CMUnitTest tests[] = {
         TEST(a_type_tells_what_it_holds),
         TEST(the_earliest_sample_is_known_whatever_the_order_of_arrival),
@@ -769,5 +602,5 @@ int main(void)
         TEST(one_type_too_many_is_refused_and_the_others_go_on),
         TEST(one_hour_too_many_is_refused_and_the_others_go_on),
     };
-    return cmocka_run_group_tests_name("api_types", tests, start_server, stop_server);
+    return cmocka_run_group_tests_name("api_types", tests, start, NULL);
 }
