@@ -9,18 +9,12 @@
 
 #include <cmocka.h>
 
-#include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "app.h"
-#include "dispatch.h"
-#include "json_read.h"
-#include "log.h"
 #include "near_cache.h"
-#include "test_redis.h"
+#include "test_app.h"
 
-enum { AWAIT_MS = 5000, ALLOCATIONS_MAX = 1000 };
+enum { ALLOCATIONS_MAX = 1000 };
 
 static _Thread_local unsigned calls_left; /* 0: none will fail */
 static _Thread_local bool has_failed;
@@ -57,10 +51,6 @@ void *realloc(void *old, size_t bytes)
     return must_fail() ? NULL : __libc_realloc(old, bytes);
 }
 #endif
-
-static struct test_redis server;
-static struct config config;
-static struct app *app;
 
 /* Fail the first allocation of `step`, then the second, until none is left to fail.
  * `step` says whether it went well; `may_go_well`: also with a failure. */
@@ -115,7 +105,8 @@ static bool call(void)
     struct redisReply *reply;
     struct error err;
     error_init(&err);
-    enum err_code code = redis_client_call(app->redis, REDIS_LANE_READ, argv, 2, &reply, &err);
+    enum err_code code =
+        redis_client_call(test_app.app->redis, REDIS_LANE_READ, argv, 2, &reply, &err);
     assert_true(code == ERR_OK ? reply != NULL : code == ERR_NO_MEMORY && !reply);
     redis_reply_free(reply);
     return code == ERR_OK;
@@ -134,9 +125,11 @@ static bool keep_and_look(void)
     struct strbuf out;
     strbuf_init(&out, 64);
     struct mono_time now = clock_mono_now(), end = mono_after_ms(now, 60000);
-    (void)near_cache_get(app->near_cache, SLICE("tag"), SLICE("gone"), now, &out, &ticket);
-    near_cache_put(app->near_cache, &ticket, SLICE("tag"), SLICE("n"), SLICE("value"), now, end);
-    bool found = near_cache_get(app->near_cache, SLICE("tag"), SLICE("n"), now, &out, &ticket);
+    (void)near_cache_get(test_app.app->near_cache, SLICE("tag"), SLICE("gone"), now, &out, &ticket);
+    near_cache_put(test_app.app->near_cache, &ticket, SLICE("tag"), SLICE("n"), SLICE("value"), now,
+                   end);
+    bool found =
+        near_cache_get(test_app.app->near_cache, SLICE("tag"), SLICE("n"), now, &out, &ticket);
     assert_true(!found || slice_equals(strbuf_slice(&out), SLICE("value")));
     strbuf_release(&out);
     return found;
@@ -150,36 +143,15 @@ static void a_near_entry_is_whole_or_not_found(void **state)
 
 static struct arena arena;
 static struct response res;
-static struct slice posted;
-
-static int read_posted(void *context, char *bytes, size_t room)
-{
-    (void)context;
-    size_t len = room < posted.len ? room : posted.len;
-    memcpy(bytes, posted.ptr, len);
-    posted = slice_of(posted.ptr + len, posted.len - len);
-    return (int)len;
-}
 
 /* With nothing kept from the request before, so that all is allocated anew. */
-static int ask(const char *method, const char *path, const char *query, const char *body)
+static int get_summary(const char *query)
 {
     response_release(&res);
     response_init(&res);
     arena_release(&arena);
     arena_init(&arena, 1 << 20);
-    struct request req = {.method = slice_from_string(method),
-                          .path = slice_from_string(path),
-                          .query = slice_from_string(query),
-                          .remote_address = SLICE("192.0.2.7"),
-                          .request_id = SLICE("id"),
-                          .if_none_match = SLICE(""),
-                          .source = {NULL, read_posted},
-                          .arena = &arena};
-    posted = slice_from_string(body);
-    response_reset(&res);
-    dispatch(app, &req, &res);
-    return res.status;
+    return test_app_get_beside("/api/metrics/summary", query, &arena, &res);
 }
 
 /* Long enough for an answer to grow in more than one step. */
@@ -200,7 +172,7 @@ static bool is_whole_summary(int status)
 
 static bool ask_for_near_summary(void)
 {
-    return is_whole_summary(ask("GET", "/api/metrics/summary", "type=" TYPE, ""));
+    return is_whole_summary(get_summary("type=" TYPE));
 }
 
 /* A change makes what is near stale, so the whole way is gone. */
@@ -208,9 +180,7 @@ static bool ask_for_changed_summary(void)
 {
     unsigned left = calls_left;
     calls_left = 0;
-    assert_int_equal(
-        ask("POST", "/api/metrics", "", "{\"timestamp\":1,\"value\":2,\"type\":\"" TYPE "\"}"),
-        201);
+    test_app_store(TYPE, "1", "2");
     calls_left = left;
     bool went_well = ask_for_near_summary();
     left = calls_left;
@@ -235,37 +205,19 @@ static void a_near_summary_is_whole_or_refused(void **state)
 
 static int start(void **state)
 {
-    (void)state;
-    log_init(LOG_LEVEL_COUNT, LOG_FORMAT_TEXT);
-    test_redis_start(&server, NULL);
-    (void)setenv("REDIS_SOCKET", server.socket_path, 1);
-    (void)setenv("REDIS_WRITE_TIMEOUT_MS", "5000", 1);
-    (void)setenv("REDIS_TIMEOUT_MS", "2000", 1);
-    (void)setenv("RATE_LIMIT_REQUESTS", "0", 1);
-    struct strbuf mistakes;
-    strbuf_init(&mistakes, 4096);
-    if (!config_load(&config, &mistakes))
-        return -1;
-    strbuf_release(&mistakes);
     arena_init(&arena, 1 << 20);
     response_init(&res);
-    app = app_new(&config);
-    for (int i = 0; app && i < AWAIT_MS; i++) {
-        if (redis_client_is_connected(app->redis) && near_cache_is_tracking(app->near_cache))
-            return 0;
-        (void)poll(NULL, 0, 1);
-    }
-    return -1;
+    if (test_app_begin(state) != 0)
+        return -1;
+    test_app_open(NULL);
+    return 0;
 }
 
 static int stop(void **state)
 {
-    (void)state;
-    app_free(app);
     response_release(&res);
     arena_release(&arena);
-    test_redis_stop(&server);
-    return 0;
+    return test_app_end(state);
 }
 
 int main(void)
