@@ -13,7 +13,7 @@
 
 #include "breaker_machine.h"
 #include "test_random.h"
-#include "test_redis.h"
+#include "test_server.h"
 
 enum { STEPS = 5000, PERMITS = 4, RESET_MS = 1000, LEASE_MS = 200, ARGS_MAX = 7 };
 #define START_US INT64_C(1700000000000000)
@@ -23,24 +23,13 @@ static const struct breaker_options options = {.name = "script",
                                                .reset_timeout_ms = RESET_MS,
                                                .probe_lease_ms = LEASE_MS};
 
-static struct test_redis server;
-static struct redis_client *client;
 static struct test_random chance;
 
 static int start_server(void **state)
 {
     (void)state;
     chance = test_random_start();
-    test_redis_start(&server, (const char *const[]){"--appendonly", "no", NULL});
-    client = test_redis_client(&server);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    redis_client_free(client);
-    test_redis_stop(&server);
+    test_server_start_with((const char *const[]){"--appendonly", "no", NULL});
     return 0;
 }
 
@@ -77,7 +66,8 @@ static struct redisReply *run(enum redis_script script, const char *const args[]
     error_init(&err);
     for (size_t i = 0; i < count; i++)
         argv[4 + i] = slice_from_string(args[i]);
-    if (redis_client_call(client, REDIS_LANE_WRITE, argv, 4 + count, &reply, &err) != ERR_OK)
+    if (redis_client_call(test_server.client, REDIS_LANE_WRITE, argv, 4 + count, &reply, &err) !=
+        ERR_OK)
         fail_msg("%s (%s)", err.detail, err.cause);
     return reply;
 }
@@ -130,7 +120,8 @@ static void check_stored(const struct twins *t)
     const struct slice argv[] = {SLICE("HMGET"), SLICE("ra:cb:{script}"), SLICE("token"),
                                  SLICE("lapses"), SLICE("lease_end")};
     struct redisReply *reply;
-    assert_int_equal(redis_client_call(client, REDIS_LANE_WRITE, argv, 5, &reply, NULL), ERR_OK);
+    assert_int_equal(redis_client_call(test_server.client, REDIS_LANE_WRITE, argv, 5, &reply, NULL),
+                     ERR_OK);
     assert_int_equal(stored_at(reply, 0), m->token);
     assert_int_equal(stored_at(reply, 1), m->lapses);
     if (m->token != 0)
@@ -239,5 +230,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_scripts_do_as_the_machine_does),
     };
-    return cmocka_run_group_tests(tests, start_server, stop_server);
+    return cmocka_run_group_tests(tests, start_server, test_server_stop);
 }

@@ -6,18 +6,15 @@
 
 #include <cmocka.h>
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "await.h"
 #include "external_service.h"
 #include "http_server.h"
-#include "test_redis.h"
+#include "test_server.h"
 
 enum { THRESHOLD = 1000, TIMEOUT_MS = 2000 };
-
-static struct test_redis redis;
-static struct redis_client *client;
 
 /* Of one test. */
 static struct http_server *server;
@@ -26,21 +23,10 @@ static struct external_service *service;
 static struct strbuf data;
 static struct error err;
 
-static int start_redis(void **state)
+static int start_group(void **state)
 {
-    (void)state;
     (void)setenv("no_proxy", "*", 1);
-    test_redis_start(&redis, NULL);
-    client = test_redis_client(&redis);
-    return 0;
-}
-
-static int stop_redis(void **state)
-{
-    (void)state;
-    redis_client_free(client);
-    test_redis_stop(&redis);
-    return 0;
+    return test_server_start(state);
 }
 
 static int start(void **state)
@@ -54,7 +40,7 @@ static int start(void **state)
                                             .reset_timeout_ms = 60000,
                                             .probe_lease_ms = 5000};
     server = http_server_new();
-    breaker = circuit_breaker_new(client, &options);
+    breaker = circuit_breaker_new(test_server.client, &options);
     strbuf_init(&data, EXTERNAL_DATA_BYTES_MAX + 1);
     return breaker ? 0 : -1;
 }
@@ -76,7 +62,7 @@ static void ask_at(const char *base, const char *path, uint32_t timeout_ms)
     (void)snprintf(url, sizeof url, "%s%s", base, path);
     const struct external_options options = {
         .url = url, .timeout_ms = timeout_ms, .cache_ttl_seconds = 60};
-    service = external_service_new(&options, client, breaker);
+    service = external_service_new(&options, test_server.client, breaker);
     assert_non_null(service);
 }
 
@@ -112,20 +98,6 @@ static void assert_fails(const char *cause)
     if (!strstr(err.cause, cause))
         fail_msg("cause \"%s\" lacks \"%s\"", err.cause, cause);
     assert_int_equal(status_now().failure_count, before + 1);
-}
-
-static int64_t ms_since(struct mono_time begin)
-{
-    return mono_us_between(begin, clock_mono_now()) / 1000;
-}
-
-static void await_requests(int wanted)
-{
-    struct mono_time end = mono_after_ms(clock_mono_now(), 5000);
-    while (http_server_requests(server) < wanted) {
-        assert_true(mono_is_before(clock_mono_now(), end));
-        (void)poll(NULL, 0, 2);
-    }
 }
 
 static void an_object_comes_back_byte_for_byte(void **state)
@@ -289,7 +261,7 @@ static void the_timeout_is_the_whole_budget(void **state)
     http_server_be_silent(server);
     struct mono_time begin = clock_mono_now();
     assert_fails("timed out");
-    assert_in_range(ms_since(begin), SHORT_MS - 5, SHORT_MS + 1000);
+    assert_in_range(ms_since(begin), SHORT_MS - 5, AWAIT_MS);
     assert_non_null(strstr(err.detail, "in time"));
 }
 
@@ -300,11 +272,11 @@ static void the_end_does_not_wait_for_a_slow_answer(void **state)
     http_server_be_silent(server);
     external_service_refresh(service, SLICE("a"));
     external_service_refresh(service, SLICE("b"));
-    await_requests(2);
+    AWAIT(http_server_requests(server) == 2);
     struct mono_time begin = clock_mono_now();
     external_service_free(service);
     service = NULL;
-    assert_true(ms_since(begin) < 3000);
+    assert_in_range(ms_since(begin), 0, AWAIT_MS);
     assert_int_equal(status_now().failure_count, 0);
 }
 
@@ -359,16 +331,13 @@ static void redirects_are_followed_a_little(void **state)
 static void a_refresh_keeps_what_the_service_said(void **state)
 {
     (void)state;
-    char text[64] = "";
+    char text[64];
     ask_at(http_server_url(server), "/data", TIMEOUT_MS);
     http_server_answer(server, 200, "{\"kept\":1}\n");
-    assert_true(test_redis_command(&redis, text, sizeof text, "SET ra:meta:{disk} something"));
+    test_server_command("SET ra:meta:{disk} something");
     external_service_refresh(service, SLICE("disk"));
-    struct mono_time end = mono_after_ms(clock_mono_now(), 5000);
-    while (text[0] != '{') {
-        assert_true(mono_is_before(clock_mono_now(), end));
-        assert_true(test_redis_command(&redis, text, sizeof text, "GET ra:ext:{disk}"));
-    }
+    AWAIT(test_server_number("EXISTS ra:ext:{disk}") == 1);
+    assert_true(test_redis_command(&test_server.redis, text, sizeof text, "GET ra:ext:{disk}"));
     assert_string_equal(text, "{\"kept\":1}");
 }
 
@@ -393,5 +362,5 @@ int main(void)
         TEST(redirects_are_followed_a_little),
         TEST(a_refresh_keeps_what_the_service_said),
     };
-    return cmocka_run_group_tests_name("external_http", tests, start_redis, stop_redis);
+    return cmocka_run_group_tests_name("external_http", tests, start_group, test_server_stop);
 }

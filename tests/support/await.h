@@ -1,5 +1,8 @@
 /*
- * await: a condition instead of a sleep. For cmocka tests.
+ * await: a condition instead of a sleep, and how long something took. For cmocka tests.
+ *
+ * A machine may be busy: a test claims an order of events, or that the fastest of several
+ * attempts was fast. AWAIT_MS is for what must not hang.
  */
 #ifndef TESTS_SUPPORT_AWAIT_H
 #define TESTS_SUPPORT_AWAIT_H
@@ -9,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
+
+#include "clock.h"
 
 enum { AWAIT_MS = 10000 };
 
@@ -21,6 +26,11 @@ enum { AWAIT_MS = 10000 };
         if (left_ <= 0)                                                                            \
             fail_msg("not within %d ms: %s", AWAIT_MS, #condition);                                \
     } while (0)
+
+static inline int64_t ms_since(struct mono_time begin)
+{
+    return mono_us_between(begin, clock_mono_now()) / 1000;
+}
 
 /* Whether the thread `tid` of this process (gettid) waits for something. */
 static inline bool thread_is_asleep(pid_t tid)
