@@ -19,43 +19,27 @@
 #include "await.h"
 #include "circuit_breaker.h"
 #include "lane_gate.h"
-#include "test_redis.h"
+#include "test_server.h"
 
-enum { THRESHOLD = 3, RESET_MS = 300, LEASE_MS = 200, SLACK_MS = 500, STACK_BYTES = 262144 };
-
-static struct test_redis server;
-static struct redis_client *client;
+enum { THRESHOLD = 3, RESET_MS = 600, LEASE_MS = 600, LONG_MS = 60000, STACK_BYTES = 262144 };
 
 static int start_server(void **state)
 {
     (void)state;
     /* What a restart is to find again must be on disk before its reply. */
-    test_redis_start(&server, (const char *const[]){"--appendfsync", "always", NULL});
-    client = test_redis_client(&server);
+    test_server_start_with((const char *const[]){"--appendfsync", "always", NULL});
     return 0;
 }
 
-static int stop_server(void **state)
-{
-    (void)state;
-    redis_client_free(client);
-    test_redis_stop(&server);
-    return 0;
-}
-
-static int64_t ms_since(struct mono_time start)
-{
-    return mono_us_between(start, clock_mono_now()) / 1000;
-}
-
-static struct circuit_breaker *breaker_on(struct redis_client *any_client, const char *name,
-                                          uint32_t threshold)
+static struct circuit_breaker *breaker_on(struct redis_client *client, const char *name,
+                                          uint32_t threshold, uint32_t reset_timeout_ms,
+                                          uint32_t probe_lease_ms)
 {
     const struct breaker_options options = {.name = name,
                                             .failure_threshold = threshold,
-                                            .reset_timeout_ms = RESET_MS,
-                                            .probe_lease_ms = LEASE_MS};
-    struct circuit_breaker *breaker = circuit_breaker_new(any_client, &options);
+                                            .reset_timeout_ms = reset_timeout_ms,
+                                            .probe_lease_ms = probe_lease_ms};
+    struct circuit_breaker *breaker = circuit_breaker_new(client, &options);
     assert_non_null(breaker);
     return breaker;
 }
@@ -64,18 +48,12 @@ static struct circuit_breaker *breaker_on(struct redis_client *any_client, const
 static struct circuit_breaker *frail_breaker(const char *name, uint32_t reset_timeout_ms,
                                              uint32_t probe_lease_ms)
 {
-    const struct breaker_options options = {.name = name,
-                                            .failure_threshold = 1,
-                                            .reset_timeout_ms = reset_timeout_ms,
-                                            .probe_lease_ms = probe_lease_ms};
-    struct circuit_breaker *breaker = circuit_breaker_new(client, &options);
-    assert_non_null(breaker);
-    return breaker;
+    return breaker_on(test_server.client, name, 1, reset_timeout_ms, probe_lease_ms);
 }
 
 static struct circuit_breaker *new_breaker(const char *name)
 {
-    return breaker_on(client, name, THRESHOLD);
+    return breaker_on(test_server.client, name, THRESHOLD, RESET_MS, LEASE_MS);
 }
 
 static struct breaker_permit ask(struct circuit_breaker *breaker)
@@ -113,13 +91,8 @@ static void fail_calls(struct circuit_breaker *breaker, int count)
 /* Ask until a probe is given out. */
 static struct breaker_permit await_probe(const char *name)
 {
-    struct mono_time end = mono_after_ms(clock_mono_now(), 5000);
-    struct breaker_permit permit = ask_afresh(name);
-    while (!permit.is_probe && mono_is_before(clock_mono_now(), end)) {
-        assert_false(permit.is_admitted);
-        (void)poll(NULL, 0, 2);
-        permit = ask_afresh(name);
-    }
+    struct breaker_permit permit;
+    AWAIT((permit = ask_afresh(name), permit.is_admitted));
     assert_true(permit.is_probe && permit.is_admitted && permit.is_shared);
     return permit;
 }
@@ -128,7 +101,7 @@ static void stored_fields(const char *name, char *out, size_t out_bytes)
 {
     char command[128];
     (void)snprintf(command, sizeof command, "HGETALL ra:cb:{%s}", name);
-    assert_true(test_redis_command(&server, out, out_bytes, command));
+    assert_true(test_redis_command(&test_server.redis, out, out_bytes, command));
 }
 
 static void consecutive_failures_open_and_a_success_starts_anew(void **state)
@@ -171,11 +144,8 @@ static void open_stays_open_until_somebody_asks(void **state)
     struct circuit_breaker *breaker = new_breaker("due");
     fail_calls(breaker, THRESHOLD);
     assert_false(status_of(breaker).is_probe_due);
-    struct mono_time end = mono_after_ms(clock_mono_now(), 5000);
-    while (!status_of(breaker).is_probe_due && mono_is_before(clock_mono_now(), end))
-        (void)poll(NULL, 0, 5);
+    AWAIT(status_of(breaker).is_probe_due);
     struct breaker_status status = status_of(breaker);
-    assert_true(status.is_probe_due);
     assert_int_equal(status.state, BREAKER_OPEN);
     struct breaker_permit probe = await_probe("due");
     status = status_of(breaker);
@@ -197,13 +167,15 @@ static void a_failed_probe_opens_for_another_timeout(void **state)
     (void)state;
     struct circuit_breaker *breaker = new_breaker("reopen");
     fail_calls(breaker, THRESHOLD);
+    int64_t opened_at_us = status_of(breaker).opened_at_us;
     struct breaker_permit probe = await_probe("reopen");
     circuit_breaker_record(breaker, &probe, BREAKER_FAILURE);
     struct breaker_status status = status_of(breaker);
     assert_int_equal(status.state, BREAKER_OPEN);
     assert_int_equal(status.failure_count, THRESHOLD + 1);
     assert_int_equal(status.generation, probe.generation + 1);
-    assert_in_range(ask(breaker).retry_after_us, RESET_MS * 1000 / 2, RESET_MS * 1000);
+    assert_int_equal(status.probe_at_us - status.opened_at_us, RESET_MS * 1000);
+    assert_true(status.opened_at_us > opened_at_us);
     circuit_breaker_free(breaker);
 }
 
@@ -266,10 +238,9 @@ static void a_late_result_changes_nothing(void **state)
 static void a_lost_key_brings_no_generation_back(void **state)
 {
     (void)state;
-    char answer[64];
     struct circuit_breaker *breaker = new_breaker("lost");
     struct breaker_permit old = ask(breaker);
-    assert_true(test_redis_command(&server, answer, sizeof answer, "DEL ra:cb:{lost}"));
+    test_server_command("DEL ra:cb:{lost}");
     circuit_breaker_record(breaker, &old, BREAKER_FAILURE);
     struct breaker_permit permit = ask(breaker);
     assert_true(permit.is_admitted);
@@ -299,12 +270,11 @@ static void four_hundred_ask_and_one_probes(void **state)
     struct circuit_breaker *breakers[PROCESS_LIKE];
     pthread_t threads[ASKERS];
     for (int i = 0; i < PROCESS_LIKE; i++) {
-        clients[i] = test_redis_client(&server);
-        breakers[i] = breaker_on(clients[i], "stampede", THRESHOLD);
+        clients[i] = test_redis_client(&test_server.redis);
+        breakers[i] = breaker_on(clients[i], "stampede", THRESHOLD, RESET_MS, LONG_MS);
     }
     fail_calls(breakers[0], THRESHOLD);
-    while (!status_of(breakers[0]).is_probe_due)
-        (void)poll(NULL, 0, 5);
+    AWAIT(status_of(breakers[0]).is_probe_due);
     pthread_attr_t attributes;
     assert_int_equal(pthread_attr_init(&attributes), 0);
     assert_int_equal(pthread_attr_setstacksize(&attributes, STACK_BYTES), 0);
@@ -326,12 +296,12 @@ static void four_hundred_ask_and_one_probes(void **state)
 /* Fork while no thread but this one runs; both get a client of their own. */
 static pid_t fork_with_clients(void)
 {
-    redis_client_free(client);
+    redis_client_free(test_server.client);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0)
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    client = test_redis_client(&server);
+    test_server.client = test_redis_client(&test_server.redis);
     return pid;
 }
 
@@ -369,19 +339,21 @@ static void a_killed_prober_is_replaced_within_its_lease_under_traffic(void **st
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     stored_fields("killed", before, sizeof before);
+    /* The lease has begun by now: whoever asks when it is over is admitted. */
     int refused = 0;
+    struct mono_time over = mono_after_ms(given_out, LEASE_MS), asked = clock_mono_now();
     struct breaker_permit permit = ask_afresh("killed");
     while (!permit.is_admitted) {
+        assert_true(mono_is_before(asked, over));
         /* A refusal writes nothing, so it extends nothing. */
         stored_fields("killed", after, sizeof after);
         assert_string_equal(before, after);
         refused++;
+        asked = clock_mono_now();
         permit = ask_afresh("killed");
-        assert_true(ms_since(given_out) < 5000);
     }
     assert_true(permit.is_probe);
-    assert_true(refused > 10);
-    assert_true(ms_since(given_out) < LEASE_MS + SLACK_MS);
+    assert_true(refused > 0);
     circuit_breaker_record(breaker, &permit, BREAKER_SUCCESS);
     assert_int_equal(status_of(breaker).state, BREAKER_CLOSED);
     circuit_breaker_free(breaker);
@@ -390,12 +362,13 @@ static void a_killed_prober_is_replaced_within_its_lease_under_traffic(void **st
 static void the_threshold_is_exact_across_processes(void **state)
 {
     (void)state;
-    enum { PROCESSES = 4, FAILURES_EACH = 50 };
+    enum { PROCESSES = 4, FAILURES_EACH = 50, LIMIT = PROCESSES * FAILURES_EACH + 1 };
     pid_t pids[PROCESSES];
     for (int i = 0; i < PROCESSES; i++) {
         pids[i] = fork_with_clients();
         if (pids[i] == 0) {
-            fail_calls(breaker_on(client, "exact", PROCESSES * FAILURES_EACH + 1), FAILURES_EACH);
+            fail_calls(breaker_on(test_server.client, "exact", LIMIT, RESET_MS, LEASE_MS),
+                       FAILURES_EACH);
             _exit(0);
         }
     }
@@ -404,7 +377,8 @@ static void the_threshold_is_exact_across_processes(void **state)
         assert_int_equal(waitpid(pids[i], &exit_code, 0), pids[i]);
         assert_int_equal(exit_code, 0);
     }
-    struct circuit_breaker *breaker = breaker_on(client, "exact", PROCESSES * FAILURES_EACH + 1);
+    struct circuit_breaker *breaker =
+        breaker_on(test_server.client, "exact", LIMIT, RESET_MS, LEASE_MS);
     struct breaker_status status = status_of(breaker);
     assert_int_equal(status.state, BREAKER_CLOSED);
     assert_int_equal(status.failure_count, PROCESSES * FAILURES_EACH);
@@ -416,51 +390,43 @@ static void the_threshold_is_exact_across_processes(void **state)
 static void a_refusal_stands_unasked_for_a_second_at_most(void **state)
 {
     (void)state;
-    char answer[64];
-    const struct breaker_options options = {.name = "known",
-                                            .failure_threshold = 1,
-                                            .reset_timeout_ms = 60000,
-                                            .probe_lease_ms = LEASE_MS};
-    struct circuit_breaker *breaker = circuit_breaker_new(client, &options);
+    struct circuit_breaker *breaker = frail_breaker("known", LONG_MS, LEASE_MS);
     fail_calls(breaker, 1);
-    struct mono_time first = clock_mono_now();
-    assert_in_range(ask(breaker).retry_after_us, 59000000, 60000000);
-    assert_true(test_redis_command(&server, answer, sizeof answer, "DEL ra:cb:{known}"));
+    assert_in_range(ask(breaker).retry_after_us, 1, LONG_MS * 1000);
+    struct mono_time over = mono_after_ms(clock_mono_now(), 1000), asked;
+    test_server_command("DEL ra:cb:{known}");
     struct breaker_permit permit = ask(breaker);
     assert_false(permit.is_admitted);
     assert_true(permit.is_shared);
-    while (!ask(breaker).is_admitted)
-        assert_true(ms_since(first) < 1000 + SLACK_MS);
+    do {
+        asked = clock_mono_now();
+        permit = ask(breaker);
+        assert_true(permit.is_admitted || mono_is_before(asked, over));
+    } while (!permit.is_admitted);
     circuit_breaker_free(breaker);
 }
 
 static void a_shortened_timeout_holds_for_an_open_breaker(void **state)
 {
     (void)state;
-    const struct breaker_options slow = {.name = "shortened",
-                                         .failure_threshold = 1,
-                                         .reset_timeout_ms = 3600000,
-                                         .probe_lease_ms = LEASE_MS};
-    struct circuit_breaker *breaker = circuit_breaker_new(client, &slow);
+    struct circuit_breaker *breaker = frail_breaker("shortened", 3600000, LEASE_MS);
     fail_calls(breaker, 1);
     circuit_breaker_free(breaker);
-    struct mono_time start = clock_mono_now();
     struct breaker_permit refused = ask_afresh("shortened");
     assert_in_range(refused.retry_after_us, 1, RESET_MS * 1000);
     (void)await_probe("shortened");
-    assert_true(ms_since(start) < RESET_MS + SLACK_MS);
 }
 
 static void a_clock_that_stepped_back_lengthens_no_lease(void **state)
 {
     (void)state;
-    char command[128], out[64];
+    char command[128];
     struct circuit_breaker *breaker = new_breaker("stepped");
     fail_calls(breaker, THRESHOLD);
     (void)await_probe("stepped");
     (void)snprintf(command, sizeof command, "HSET ra:cb:{stepped} lease_end %lld",
                    (long long)clock_wall_now().us + 3600000000LL);
-    assert_true(test_redis_command(&server, out, sizeof out, command));
+    test_server_command(command);
     struct breaker_permit refused = ask_afresh("stepped");
     assert_false(refused.is_admitted);
     assert_in_range(refused.retry_after_us, 1, LEASE_MS * 1000);
@@ -475,14 +441,14 @@ static void a_clock_that_stepped_back_lengthens_no_lease(void **state)
 static void a_new_generation_ends_a_remembered_refusal(void **state)
 {
     (void)state;
-    char command[128], out[64];
-    struct circuit_breaker *breaker = frail_breaker("renewed", 60000, LEASE_MS);
+    char command[128];
+    struct circuit_breaker *breaker = frail_breaker("renewed", LONG_MS, LEASE_MS);
     fail_calls(breaker, 1);
     struct breaker_permit refused = ask(breaker);
     assert_false(refused.is_admitted);
     (void)snprintf(command, sizeof command, "HSET ra:cb:{renewed} state CLOSED generation %lld",
                    (long long)refused.generation + 2);
-    assert_true(test_redis_command(&server, out, sizeof out, command));
+    test_server_command(command);
     assert_int_equal(status_of(breaker).state, BREAKER_CLOSED);
     struct breaker_permit permit = ask(breaker);
     assert_true(permit.is_admitted && permit.is_shared);
@@ -492,21 +458,20 @@ static void a_new_generation_ends_a_remembered_refusal(void **state)
 static void a_probe_of_somebody_else_is_the_only_one_without_redis_too(void **state)
 {
     (void)state;
-    enum { LONG_LEASE_MS = 60000 };
-    struct circuit_breaker *prober = frail_breaker("foreign", 1, LONG_LEASE_MS);
-    struct circuit_breaker *witness = frail_breaker("foreign", 1, LONG_LEASE_MS);
+    struct circuit_breaker *prober = frail_breaker("foreign", 1, LONG_MS);
+    struct circuit_breaker *witness = frail_breaker("foreign", 1, LONG_MS);
     fail_calls(prober, 1);
     AWAIT(ask(prober).is_probe);
     assert_int_equal(status_of(witness).state, BREAKER_HALF_OPEN);
-    test_redis_kill(&server);
-    assert_true(test_redis_await_connected(client, false, 5000));
+    test_redis_kill(&test_server.redis);
+    assert_true(test_redis_await_connected(test_server.client, false, AWAIT_MS));
     for (int i = 0; i < 2; i++) {
         struct breaker_permit permit = ask(i ? prober : witness);
         assert_false(permit.is_admitted || permit.is_shared);
-        assert_in_range(permit.retry_after_us, 1, LONG_LEASE_MS * 1000);
+        assert_in_range(permit.retry_after_us, 1, LONG_MS * 1000);
     }
-    test_redis_restart(&server);
-    assert_true(test_redis_await_connected(client, true, 10000));
+    test_redis_restart(&test_server.redis);
+    assert_true(test_redis_await_connected(test_server.client, true, AWAIT_MS));
     circuit_breaker_free(prober);
     circuit_breaker_free(witness);
 }
@@ -529,23 +494,22 @@ static void *ask_for_status(void *argument)
 static void an_answer_to_an_older_question_is_not_taken_over(void **state)
 {
     (void)state;
-    char out[64];
     struct lane_gate gate;
-    struct status_asker asker = {.breaker = frail_breaker("older", 60000, LEASE_MS)};
-    lane_gate_close(&gate, &server, client, REDIS_LANE_READ);
+    struct status_asker asker = {.breaker = frail_breaker("older", LONG_MS, LEASE_MS)};
+    lane_gate_close(&gate, &test_server.redis, test_server.client, REDIS_LANE_READ);
     assert_int_equal(pthread_create(&asker.thread, NULL, ask_for_status, &asker), 0);
     AWAIT(atomic_load(&asker.tid) && thread_is_asleep(atomic_load(&asker.tid)));
     fail_calls(asker.breaker, 1);
-    assert_true(test_redis_command(&server, out, sizeof out, "DEL ra:cb:{older}"));
+    test_server_command("DEL ra:cb:{older}");
     lane_gate_open(&gate);
     assert_int_equal(pthread_join(asker.thread, NULL), 0);
-    test_redis_kill(&server);
-    assert_true(test_redis_await_connected(client, false, 5000));
+    test_redis_kill(&test_server.redis);
+    assert_true(test_redis_await_connected(test_server.client, false, AWAIT_MS));
     struct breaker_permit permit = ask(asker.breaker);
     assert_false(permit.is_admitted || permit.is_shared);
     assert_int_equal(status_of(asker.breaker).state, BREAKER_OPEN);
-    test_redis_restart(&server);
-    assert_true(test_redis_await_connected(client, true, 10000));
+    test_redis_restart(&test_server.redis);
+    assert_true(test_redis_await_connected(test_server.client, true, AWAIT_MS));
     circuit_breaker_free(asker.breaker);
 }
 
@@ -555,8 +519,8 @@ static void without_redis_the_local_machine_goes_on_and_redis_wins_later(void **
     struct circuit_breaker *breaker = new_breaker("away");
     fail_calls(breaker, 1);
     struct breaker_permit shared = ask(breaker);
-    test_redis_kill(&server);
-    assert_true(test_redis_await_connected(client, false, 5000));
+    test_redis_kill(&test_server.redis);
+    assert_true(test_redis_await_connected(test_server.client, false, AWAIT_MS));
     circuit_breaker_record(breaker, &shared, BREAKER_FAILURE);
     struct breaker_permit local = ask(breaker);
     assert_true(local.is_admitted);
@@ -570,16 +534,13 @@ static void without_redis_the_local_machine_goes_on_and_redis_wins_later(void **
     assert_int_equal(status.probe_at_us - status.opened_at_us, RESET_MS * 1000);
     assert_false(ask(breaker).is_admitted);
 
-    struct mono_time end = mono_after_ms(clock_mono_now(), 5000);
-    local = ask(breaker);
-    while (!local.is_admitted && mono_is_before(clock_mono_now(), end))
-        local = ask(breaker);
+    AWAIT((local = ask(breaker), local.is_admitted));
     assert_true(local.is_probe && !local.is_shared);
     circuit_breaker_record(breaker, &local, BREAKER_FAILURE);
     assert_int_equal(status_of(breaker).state, BREAKER_OPEN);
 
-    test_redis_restart(&server);
-    assert_true(test_redis_await_connected(client, true, 10000));
+    test_redis_restart(&test_server.redis);
+    assert_true(test_redis_await_connected(test_server.client, true, AWAIT_MS));
     status = status_of(breaker);
     assert_true(status.is_shared);
     assert_int_equal(status.state, BREAKER_CLOSED);
@@ -593,12 +554,12 @@ static void what_was_decided_without_redis_is_not_reported_to_it(void **state)
     (void)state;
     struct circuit_breaker *breaker = new_breaker("replay");
     fail_calls(breaker, 1);
-    test_redis_kill(&server);
-    assert_true(test_redis_await_connected(client, false, 5000));
+    test_redis_kill(&test_server.redis);
+    assert_true(test_redis_await_connected(test_server.client, false, AWAIT_MS));
     struct breaker_permit local = ask(breaker);
     assert_true(local.is_admitted && !local.is_shared);
-    test_redis_restart(&server);
-    assert_true(test_redis_await_connected(client, true, 10000));
+    test_redis_restart(&test_server.redis);
+    assert_true(test_redis_await_connected(test_server.client, true, AWAIT_MS));
     circuit_breaker_record(breaker, &local, BREAKER_FAILURE);
     struct breaker_status status = status_of(breaker);
     assert_true(status.is_shared);
@@ -617,21 +578,16 @@ static bool is_shared_again(struct circuit_breaker *breaker)
 static void go_without_writes(const char *name, const char *refuse, const char *take)
 {
     enum { PATIENT_RESET_MS = 2000 };
-    char out[64];
-    const struct breaker_options options = {.name = name,
-                                            .failure_threshold = THRESHOLD,
-                                            .reset_timeout_ms = PATIENT_RESET_MS,
-                                            .probe_lease_ms = LEASE_MS};
-    struct circuit_breaker *breaker = circuit_breaker_new(client, &options);
-    assert_non_null(breaker);
+    struct circuit_breaker *breaker =
+        breaker_on(test_server.client, name, THRESHOLD, PATIENT_RESET_MS, LEASE_MS);
     fail_calls(breaker, 1);
     struct breaker_permit success = ask(breaker);
     circuit_breaker_record(breaker, &success, BREAKER_SUCCESS);
-    assert_true(test_redis_command(&server, out, sizeof out, refuse));
+    test_server_command(refuse);
     fail_calls(breaker, THRESHOLD);
     struct breaker_permit refused = ask(breaker);
     struct breaker_status status = status_of(breaker);
-    assert_true(test_redis_command(&server, out, sizeof out, take));
+    test_server_command(take);
     assert_false(refused.is_admitted || refused.is_shared);
     assert_in_range(refused.retry_after_us, 1, PATIENT_RESET_MS * 1000);
     assert_int_equal(status.state, BREAKER_OPEN);
@@ -660,18 +616,18 @@ static void a_replica_leaves_the_counting_to_the_local_machine(void **state)
 static void an_open_breaker_stays_open_without_redis(void **state)
 {
     (void)state;
-    struct circuit_breaker *breaker = new_breaker("open-away");
-    struct circuit_breaker *witness = new_breaker("open-away");
-    fail_calls(breaker, THRESHOLD);
+    struct circuit_breaker *breaker = frail_breaker("open-away", LONG_MS, LEASE_MS);
+    struct circuit_breaker *witness = frail_breaker("open-away", LONG_MS, LEASE_MS);
+    fail_calls(breaker, 1);
     assert_int_equal(status_of(witness).state, BREAKER_OPEN);
-    test_redis_kill(&server);
-    assert_true(test_redis_await_connected(client, false, 5000));
+    test_redis_kill(&test_server.redis);
+    assert_true(test_redis_await_connected(test_server.client, false, AWAIT_MS));
     struct breaker_permit permit = ask(witness);
     assert_false(permit.is_admitted);
-    assert_in_range(permit.retry_after_us, 1, RESET_MS * 1000);
+    assert_in_range(permit.retry_after_us, 1, LONG_MS * 1000);
     assert_int_equal(status_of(witness).state, BREAKER_OPEN);
-    test_redis_restart(&server);
-    assert_true(test_redis_await_connected(client, true, 10000));
+    test_redis_restart(&test_server.redis);
+    assert_true(test_redis_await_connected(test_server.client, true, AWAIT_MS));
     circuit_breaker_free(breaker);
     circuit_breaker_free(witness);
 }
@@ -701,5 +657,5 @@ int main(void)
         cmocka_unit_test(a_replica_leaves_the_counting_to_the_local_machine),
         cmocka_unit_test(an_open_breaker_stays_open_without_redis),
     };
-    return cmocka_run_group_tests(tests, start_server, stop_server);
+    return cmocka_run_group_tests(tests, start_server, test_server_stop);
 }
