@@ -64,9 +64,14 @@ static void does_not_rest_within_a_burst(void **state)
 static void does_not_rest_when_it_is_to_stop(void **state)
 {
     (void)state;
-    tending->burst_since = ago(TENDING_BURST_MS);
     atomic_store(&is_stopping, true);
-    assert_true(rest_us() < INT64_C(1000) * TENDING_REST_MS);
+    int64_t fastest_us = INT64_MAX; /* of several: a busy machine may be late */
+    for (int i = 0; i < 10; i++) {
+        tending->burst_since = ago(TENDING_BURST_MS);
+        int64_t us = rest_us();
+        fastest_us = us < fastest_us ? us : fastest_us;
+    }
+    assert_true(fastest_us < INT64_C(1000) * TENDING_REST_MS);
 }
 
 static void yields_after_its_turn(void **state)
