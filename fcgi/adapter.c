@@ -128,7 +128,6 @@ static int read_stdin(void *context, char *bytes, size_t room)
 
 void adapter_serve(struct adapter *adapter, struct FCGX_Request *fcgx)
 {
-    reset(adapter);
     struct variables v = {0};
     read_variables(fcgx->envp, &v);
     char id[17];
@@ -156,4 +155,5 @@ void adapter_serve(struct adapter *adapter, struct FCGX_Request *fcgx)
         out = slice_of(last_words, sizeof last_words - 1);
     /* A peer that has gone is nothing to us; Finish_r sees the same error. */
     (void)FCGX_PutStr(out.ptr, (int)out.len, fcgx->out);
+    reset(adapter); /* now: the next one may be long in coming */
 }

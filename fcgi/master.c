@@ -409,8 +409,10 @@ int master_run(const struct config *config, const char *program)
     (void)sigprocmask(SIG_BLOCK, &all, NULL);
     (void)signal(SIGCHLD, SIG_DFL); /* ignored by whoever started us, no death would be told */
     m.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
-    /* glibc would keep an arena for each thread. Inherited by the workers. */
+    /* glibc would keep an arena for each thread, and what one large answer took for ever.
+     * Inherited by the workers. */
     (void)mallopt(M_ARENA_MAX, 2);
+    (void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
     if (m.signals < 0 || !take_listening_socket() || !share_slots(&m) || !end_with_lighttpd()) {
         LOG_EVENT(LOG_ERROR, "start_refused", LOG_TEXT("reason", strerror(errno)));
         return EXIT_FAILURE;

@@ -93,6 +93,28 @@ if (exec 3<>"/dev/udp/::1/9") 2>/dev/null; then
     service_stop
 fi
 
+# --- memory
+resident_kb() { # of the only worker
+    awk '/^Rss:/ { print $2 }' "/proc/$(worker_pids)/smaps_rollup"
+}
+many_points() { # 16 at once, nearly 2 MB each
+    local pids=()
+    for _ in {1..16}; do
+        curl -s -m 20 -o /dev/null "$base/api/metrics/series?type=cpu&from=0&to=11000&step=1" &
+        pids+=($!)
+    done
+    wait "${pids[@]}"
+}
+gave_back() { [ "$(resident_kb)" -lt "$1" ]; }
+if [ "$mode" = release ]; then # a sanitizer keeps what was freed
+    service_start large WORKERS=1
+    curl -s -o /dev/null -d '{"timestamp":1,"value":1,"type":"cpu"}' "$base/api/metrics"
+    fresh=$(resident_kb)
+    many_points
+    check "a worker gives back what large answers took" await 5 gave_back $((fresh + 16384))
+    service_stop
+fi
+
 # --- in the foreground
 foreground=$(free_port)
 APP_HOST=127.0.0.1 APP_PORT=$foreground RUN_DIR=$work/fg env --default-signal=INT setsid "$root/conf/service" run >"$work/run.log" 2>&1 &
