@@ -263,6 +263,129 @@ static void an_open_chunk_that_is_too_long_is_not_copied(void **state)
     redis_reply_free(reply);
 }
 
+/* --- Keys of another type ---------------------------------------------------------- */
+
+/* One that a sample meets in first_hour; a field of `chunks` stands behind a blank. */
+static const char *const keys[] = {"meta:{cpu}",
+                                   "types",
+                                   "due",
+                                   "m:{cpu}:open",
+                                   "m:{cpu}:spans",
+                                   "m:{cpu}:chunks",
+                                   "m:{cpu}:unsealed",
+                                   "m:{cpu}:raw:460800",
+                                   "m:{cpu}:raw:460800:0",
+                                   "m:{cpu}:raw:460800:1",
+                                   "m:{cpu}:blk:460800:0",
+                                   "m:{cpu}:blk:460800:1",
+                                   "m:{cpu}:agg:460800",
+                                   "m:{cpu}:agg:d19200",
+                                   "m:{cpu}:agg:m600",
+                                   "m:{cpu}:blk:d19200:0",
+                                   "m:{cpu}:chunks 460800",
+                                   "m:{cpu}:chunks bytes",
+                                   "m:{cpu}:chunks layout",
+                                   "m:{cpu}:chunks months"};
+static const char *const forged_types[] = {"text", "list", "hash", "zset", "set"};
+
+static void forge(const char *key, const char *type)
+{
+    static const char script[] =
+        "EVAL \"local key, field, value = KEYS[1], ARGV[1], ARGV[2] "
+        "local put = {text = {'SET', key, 'x'}, list = {'RPUSH', key, 'x'}, set = {'SADD', key, "
+        "'x'}, "
+        "hash = {'HSET', key, 'x', 'y'}, zset = {'ZADD', key, 7, 'x'}} "
+        "if value then redis.call('HSET', key, field, value) "
+        "else redis.call('DEL', key) redis.call(unpack(put[field])) end\" 1 ra:%s %s";
+    char text[1024];
+    (void)snprintf(text, sizeof text, script, key, type);
+    command(text);
+}
+
+/* What Redis holds, and what it has counted as changes, even undone ones. */
+static void take_digest(char digest[static TEXT_BYTES])
+{
+    static const char changes[] = "rdb_changes_since_last_save:";
+    static char info[REPLY_BYTES];
+    char hash[TEXT_BYTES / 2];
+    assert_true(test_store_command(hash, sizeof hash, "DEBUG DIGEST"));
+    assert_true(test_store_command(info, sizeof info, "INFO persistence"));
+    const char *at = strstr(info, changes);
+    assert_non_null(at);
+    (void)snprintf(digest, TEXT_BYTES, "%s %ld", hash, strtol(at + sizeof changes - 1, NULL, 10));
+}
+
+static bool post(int64_t at_us)
+{
+    struct rate_verdict verdict;
+    enum err_code code = test_store_add("cpu", at_us, 1.0, &test_store_no_limit, &verdict);
+    assert_true(code == ERR_OK || code == ERR_INTERNAL);
+    return code == ERR_OK;
+}
+
+static void fill_hour(size_t count)
+{
+    static struct record records[CHUNK_RECORDS];
+    for (size_t i = 0; i < count; i++)
+        records[i] = (struct record){{hour_start(first_hour).us + (int64_t)i}, (double)i};
+    test_store_put_open("cpu", first_hour, records, count);
+}
+
+/* The type's first sample; the first of an hour; a further one; the one that closes a chunk. */
+static void prepare(int situation)
+{
+    start_anew();
+    if (situation > 0)
+        test_store_post("cpu", hour_start(first_hour + 5).us, 1.0);
+    if (situation == 2)
+        test_store_post("cpu", hour_start(first_hour).us, 1.0);
+    if (situation == 3)
+        fill_hour(CHUNK_RECORDS - 1);
+}
+
+static void a_sample_is_stored_altogether_or_not_at_all(void **state)
+{
+    (void)state;
+    int stored = 0, refused = 0;
+    for (int situation = 0; situation < 4; situation++) {
+        for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+            for (size_t t = 0; t < sizeof forged_types / sizeof *forged_types; t++) {
+                char before[TEXT_BYTES], after[TEXT_BYTES];
+                prepare(situation);
+                forge(keys[k], forged_types[t]);
+                take_digest(before);
+                if (post(hour_start(first_hour).us)) {
+                    stored++;
+                    continue;
+                }
+                refused++;
+                take_digest(after);
+                if (strcmp(before, after) != 0)
+                    fail_msg("situation %d, %s is a %s: something was left behind", situation,
+                             keys[k], forged_types[t]);
+            }
+        }
+    }
+    assert_true(stored > 100 && refused > 50);
+}
+
+/* What somebody else made of a rollup or of a size is written over. */
+static void a_chunk_closes_over_what_is_not_ours(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"m:{cpu}:agg:460800", "m:{cpu}:agg:d19200",
+                                         "m:{cpu}:agg:m600", "m:{cpu}:chunks bytes",
+                                         "m:{cpu}:blk:460800:0"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        prepare(3);
+        forge(others[i], "list");
+        test_store_post("cpu", hour_start(first_hour).us, 1.0);
+        test_life_await_sealed("cpu");
+        test_store_check_since("cpu", WALL_TIME_MIN);
+        test_store_check_list("cpu", 100);
+    }
+}
+
 /* --- Upkeep ------------------------------------------------------------------------ */
 
 static void upkeep_passes_over_any_count_of_chunks(void **state)
@@ -296,6 +419,41 @@ static void upkeep_passes_over_any_count_of_chunks(void **state)
             assert_int_equal(test_store_ask(&question, &a, &report), ERR_OK);
             assert_int_equal(a.moments.count, EACH);
             aggregate_release(&a);
+        }
+    }
+}
+
+/* Without it nothing is found, or samples are lost. */
+static bool is_needed(const char *key)
+{
+    static const char *const needed[] = {"meta:{cpu}",         "m:{cpu}:open",
+                                         "m:{cpu}:spans",      "m:{cpu}:chunks",
+                                         "m:{cpu}:raw:460800", "m:{cpu}:chunks 460800"};
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
+        if (strcmp(key, needed[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* All that it moves, or nothing. */
+static void upkeep_loses_and_doubles_nothing_over_what_is_not_ours(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+        for (size_t t = 0; t < sizeof forged_types / sizeof *forged_types; t++) {
+            struct error err;
+            start_anew();
+            test_store_post("cpu", hour_start(first_hour).us, 1.0);
+            test_store_post("cpu", hour_start(first_hour + 1).us, 2.0);
+            test_store_post("cpu", hour_start(first_hour + 24).us, 3.0);
+            forge(keys[k], forged_types[t]);
+            if (is_needed(keys[k]))
+                continue;
+            for (int i = 0; i < 3; i++) {
+                (void)!test_life_try_tend("cpu", i ? &no_samples : &test_life_for_ever, &err);
+                test_store_check_since("cpu", WALL_TIME_MIN);
+            }
         }
     }
 }
@@ -383,6 +541,9 @@ int main(void)
         FOREIGN_TEST(spans_that_hold_nothing_do_not_make_a_page_longer),
         FOREIGN_TEST(open_hours_that_are_none_are_told_of),
         FOREIGN_TEST(an_open_chunk_that_is_too_long_is_not_copied),
+        FOREIGN_TEST(a_sample_is_stored_altogether_or_not_at_all),
+        FOREIGN_TEST(a_chunk_closes_over_what_is_not_ours),
+        FOREIGN_TEST(upkeep_loses_and_doubles_nothing_over_what_is_not_ours),
         FOREIGN_TEST(upkeep_passes_over_any_count_of_chunks),
         FOREIGN_TEST(a_walk_for_small_days_goes_on_where_all_have_one_score),
         FOREIGN_TEST(any_count_of_chunks_is_deleted),

@@ -13,6 +13,7 @@ local raw = stem .. 'raw:' .. name
 if call('GET', raw) ~= ARGV[4] then
   return 0
 end
+spans_check(stem)
 call('SREM', stem .. 'unsealed', name) -- first: a full Redis takes what begins by freeing memory
 spans_put(stem, 'blk:' .. name, struct.pack('<I8', time_us()) .. ARGV[3])
 call('DEL', raw)

@@ -49,7 +49,7 @@ end
 -- What is not of the type that it should be fails here, before anything is changed. A full
 -- Redis refuses a script's first write unless that frees memory, as all of this does.
 call('ZCARD', stem .. 'open')
-call('ZCARD', stem .. 'spans')
+spans_check(stem)
 call('DEL', stem .. 'blk:' .. name .. ':' .. had)
 local count = keep
 if stamp == '' then
@@ -76,9 +76,9 @@ for _, tail in ipairs(tails) do
   end
 end
 -- A day in a month that was looked through: it is to be looked at again (tend_small).
-local looked, month = call('HGET', chunks, 'months'), span_above(level, target, 3)
-if level == 2 and looked and month < tonumber(looked) then
+local looked, month = tonumber(call('HGET', chunks, 'months')), span_above(level, target, 3)
+if level == 2 and looked and month < looked then
   call('HSET', chunks, 'months', month)
 end
-call('HINCRBY', chunks, 'layout', 1)
+spans_moved(stem, now)
 return 1

@@ -9,8 +9,9 @@
 --         the chunk that this sample closed, or -1.
 --
 -- Appends the record to the hour's open chunk and moves meta. The first record of a chunk
--- opens it, the 4,096th closes it: then it is renamed and its samples never change again. Refused, nothing is written and
--- nothing spent. Whatever can fail on foreign data does so before the first write.
+-- opens it, the 4,096th closes it: then it is renamed and its samples never change again.
+-- Refused, nothing is written and nothing spent. Whatever can fail on foreign data does so
+-- before the first write: each key is looked at by a command of its type.
 -- Cost: 5.8 us without a limiter, 6.2 us at 100 admissions a minute, 7.8 us at a million in a
 -- window of 60 cells (100,000 calls, one type, pipelines of 16).
 --#include rate_limit.lua
@@ -42,22 +43,31 @@ elseif call('ZCARD', KEYS[4]) >= tonumber(ARGV[6]) and not call('ZSCORE', KEYS[4
   return reply(1, -1)
 end
 
-local raw, closed = stem .. 'raw:' .. hour, -1
+local raw, open, closed = stem .. 'raw:' .. hour, stem .. 'open', -1
 local length = call('STRLEN', raw)
+if not meta or length >= 65520 then
+  spans_check(stem)
+end
 if length == 0 then
-  local open, spans = stem .. 'open', stem .. 'spans'
+  local spans = stem .. 'spans'
+  call('ZCARD', KEYS[5])
   if call('ZCARD', open) + call('ZCARD', spans) >= tonumber(ARGV[7]) and not call('ZSCORE', spans, hour) then
     return reply(2, -1)
   end
   call('ZADD', open, hour, hour)
   due_note_open(KEYS[5], ARGV[5], hour, now)
 elseif length >= 65520 then
-  closed = tonumber(call('HGET', stem .. 'chunks', hour) or 0)
+  call('ZCARD', open)
+  call('SCARD', stem .. 'unsealed')
+  closed = spans_count(stem, hour)
+  if not closed then
+    return redis.error_reply('ERR an unknown number of chunks')
+  end
 end
 call('APPEND', raw, record)
 if closed >= 0 then
   call('RENAME', raw, raw .. ':' .. closed)
-  call('ZREM', stem .. 'open', hour)
+  call('ZREM', open, hour)
   call('SADD', stem .. 'unsealed', hour .. ':' .. closed)
   spans_note(stem, 1, tonumber(hour), closed + 1, now)
 end

@@ -10,6 +10,7 @@ if redis.call('GETRANGE', KEYS[1] .. key, 0, 7) ~= stamp
     or not redis.call('ZSCORE', KEYS[1] .. 'spans', ARGV[1]) then
   return 0
 end
+spans_check(KEYS[1])
 if #stamp < 8 then
   stamp = struct.pack('<I8', time_us())
 end

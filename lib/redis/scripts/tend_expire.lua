@@ -40,6 +40,7 @@ local function freeze(name)
   return true, stamp <= all_before
 end
 
+spans_check(stem)
 local names = call('ZREVRANGEBYSCORE', stem .. 'spans', ARGV[3], '-inf', 'WITHSCORES', 'LIMIT', 0, ARGV[5])
 local reply = {'', 0}
 if #names == 2 * tonumber(ARGV[5]) then
@@ -67,6 +68,6 @@ for i = 1, #names, 2 do
   end
 end
 if is_changed then
-  call('HINCRBY', stem .. 'chunks', 'layout', 1)
+  spans_moved(stem, now)
 end
 return reply

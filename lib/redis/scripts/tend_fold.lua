@@ -23,7 +23,8 @@ for above = level + 1, 3 do
     return 0
   end
 end
+spans_check(stem)
 spans_empty(stem, level, number, 1, now)
 spans_put(stem, 'blk:base', next_stamp(base, now) .. ARGV[6])
-call('HINCRBY', chunks, 'layout', 1)
+spans_moved(stem, now)
 return 1

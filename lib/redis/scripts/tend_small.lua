@@ -11,7 +11,7 @@
 --#include spans.lua
 local call, stem = redis.call, KEYS[1]
 local chunks, over = stem .. 'chunks', tonumber(ARGV[1])
-local looked = tonumber(call('HGET', chunks, 'months') or -30000)
+local looked = tonumber(call('HGET', chunks, 'months')) or -30000
 local from, to = tonumber(ARGV[3]) or looked, over
 local days = call('ZRANGEBYSCORE', stem .. 'spans', span_score(2, from * 32),
   '(' .. string.format('%.0f', span_score(2, over * 32)), 'LIMIT', 0, ARGV[4])

@@ -37,22 +37,41 @@ end
 
 -- Never the same twice for one key, whatever the clock does.
 local function next_stamp(key, now)
-  local old = redis.call('GETRANGE', key, 0, 7)
-  if #old == 8 then
+  local old = redis.pcall('GETRANGE', key, 0, 7)
+  if type(old) == 'string' and #old == 8 then
     now = math.max(now, struct.unpack('<I8', old) + 1)
   end
   return struct.pack('<I8', now)
 end
 
+-- Fails, before anything is written, where `chunks` or `spans` is of another type. Whatever else
+-- is not as it should be is written over by what follows.
+local function spans_check(stem)
+  redis.call('HLEN', stem .. 'chunks')
+  redis.call('ZCARD', stem .. 'spans')
+end
+
+local function spans_add(stem, field, amount, otherwise)
+  if type(redis.pcall('HINCRBY', stem .. 'chunks', field, amount)) ~= 'number' then
+    redis.call('HSET', stem .. 'chunks', field, otherwise)
+  end
+end
+
 -- A sealed chunk or a rollup, nil for none; the field `bytes` of `chunks` holds their sizes.
 local function spans_put(stem, key, value)
-  local change = #(value or '') - redis.call('STRLEN', stem .. key)
+  local held = redis.pcall('STRLEN', stem .. key)
+  local change = #(value or '') - (type(held) == 'number' and held or 0)
   if value then
     redis.call('SET', stem .. key, value)
   else
     redis.call('DEL', stem .. key)
   end
-  redis.call('HINCRBY', stem .. 'chunks', 'bytes', change) -- never -0, which is no integer
+  spans_add(stem, 'bytes', change, math.max(change, 0)) -- never -0, which is no integer
+end
+
+-- Chunks were moved, or lost their samples.
+local function spans_moved(stem, now)
+  spans_add(stem, 'layout', 1, string.format('%.0f', now))
 end
 
 -- A span's closed chunks are now `count`, other than they were: the rollups of it and of
