@@ -233,7 +233,15 @@ enum err_code metric_tender_tend(struct redis_client *client, struct chunk_seale
                                  const struct metric_retention *retention, struct slice type,
                                  struct error *err)
 {
-    struct tending *t = tending_new(client, sealer, retention, NULL, 0);
+    return metric_tender_tend_at(client, sealer, retention, type, clock_wall_now(), err);
+}
+
+enum err_code metric_tender_tend_at(struct redis_client *client, struct chunk_sealer *sealer,
+                                    const struct metric_retention *retention, struct slice type,
+                                    struct wall_time now, struct error *err)
+{
+    int64_t grace_seconds = (clock_wall_now().us - now.us) / 1000000;
+    struct tending *t = tending_new(client, sealer, retention, NULL, grace_seconds);
     if (!t)
         return error_set(err, ERR_NO_MEMORY, "Out of memory");
     enum err_code code = tend(t, type, err);

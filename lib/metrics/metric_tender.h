@@ -24,6 +24,7 @@
 
 #include <stdint.h>
 
+#include "clock.h"
 #include "error.h"
 #include "redis_client.h"
 #include "slice.h"
@@ -52,5 +53,12 @@ void metric_tender_free(struct metric_tender *tender);
 enum err_code metric_tender_tend(struct redis_client *client, struct chunk_sealer *sealer,
                                  const struct metric_retention *retention, struct slice type,
                                  struct error *err) __attribute__((warn_unused_result));
+
+/* The same as of `now`, by which hours, days and months are over; what expires does so as of
+ * Redis's own clock. */
+enum err_code metric_tender_tend_at(struct redis_client *client, struct chunk_sealer *sealer,
+                                    const struct metric_retention *retention, struct slice type,
+                                    struct wall_time now, struct error *err)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -20,12 +20,14 @@ enum { LINE_BYTES = 1024, REPLY_BYTES = 256 * 1024, SOONEST_SECONDS = 10 };
 const struct metric_retention test_life_for_ever = {0, 0};
 
 static struct chunk_sealer *sealer;
+static int64_t ahead_us;
 
 int test_life_open(void **state)
 {
     char out[64];
     if (test_store_open(state) != 0 || !test_store_command(out, sizeof out, "DEL ra:tender"))
         return -1;
+    ahead_us = 0;
     sealer = chunk_sealer_new(test_store.client);
     return sealer ? 0 : -1;
 }
@@ -39,7 +41,17 @@ int test_life_close(void **state)
 
 int64_t test_life_hour(void)
 {
-    return hour_of(clock_wall_now());
+    return hour_of((struct wall_time){clock_wall_now().us + ahead_us});
+}
+
+void test_life_pretend(int64_t hour)
+{
+    ahead_us = hour_start(hour).us + HOUR_US / 2 - clock_wall_now().us;
+}
+
+int64_t test_life_seconds_ahead(void)
+{
+    return ahead_us / 1000000;
 }
 
 int64_t test_life_number(const char *type, const char *const words[])
@@ -82,7 +94,8 @@ enum err_code test_life_try_tend(const char *type, const struct metric_retention
                                  struct error *err)
 {
     error_init(err);
-    return metric_tender_tend(test_store.client, sealer, retention, slice_from_string(type), err);
+    return metric_tender_tend_at(test_store.client, sealer, retention, slice_from_string(type),
+                                 (struct wall_time){clock_wall_now().us + ahead_us}, err);
 }
 
 void test_life_tend(const char *type, const struct metric_retention *retention)

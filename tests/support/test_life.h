@@ -20,6 +20,11 @@ int test_life_close(void **state);
 /* The hour that it is. */
 int64_t test_life_hour(void);
 
+/* Until the test ends, upkeep goes as if it were half past this hour now; how far ahead of the
+ * clock that is. When a type is due is told by the clock. */
+void test_life_pretend(int64_t hour);
+int64_t test_life_seconds_ahead(void);
+
 /* Tend a type now, and check when it is due next: not at once, and not never while anything
  * is open or unsealed. */
 void test_life_tend(const char *type, const struct metric_retention *retention);
