@@ -19,7 +19,7 @@ sed -e "s|listen 8000|listen 127.0.0.1:$port|" -e "s|^user www-data;|user $(id -
 nginx -p "$work/nginx" -c nginx.conf -g "daemon off;" 2>"$work/nginx/start.log" &
 nginx=$!
 trap 'kill "$nginx" "$master" 2>/dev/null; wait "$nginx" "$master"; cleanup' EXIT
-if ! await 10 is_healthy; then
+if ! await 30 is_healthy; then
     sed 's/^/# /' "$work/nginx/start.log" "$work/nginx/"*.error.log "$work/events.log"
     check "the service answers through nginx" false
     finish
@@ -27,7 +27,7 @@ fi
 include "curl checks" "$root/tests/e2e/curl_checks.sh" "$base"
 
 kill -HUP "$master"
-check "it goes on after a reload" await 5 is_healthy
+check "it goes on after a reload" await 30 is_healthy
 kill -TERM "$master"
 wait "$master"
 check "the master ends with 0 when told to stop" [ $? = 0 ]
@@ -36,7 +36,7 @@ export RATE_LIMIT_REQUESTS=0 KEY_PREFIX=nginx2:
 rm -f "$socket"
 spawn-fcgi -n -s "$socket" -M 0660 -b 4096 -- "$ANALYTICS_WORKER" 2>>"$work/events.log" &
 master=$!
-check "it starts again on a new socket" await 10 is_healthy
+check "it starts again on a new socket" await 30 is_healthy
 include "bad input" env BASE_URL="$base" "$root/tests/e2e/bad_input.test.sh"
 
 ask GET "/health?a=$(printf '\xff"')" -A "$(printf 'b\xff"')"

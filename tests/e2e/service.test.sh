@@ -121,7 +121,7 @@ APP_HOST=127.0.0.1 APP_PORT=$foreground RUN_DIR=$work/fg env --default-signal=IN
 runner=$!
 services+=("$work/fg")
 base=http://127.0.0.1:$foreground
-check "run answers" await 15 is_healthy
+check "run answers" await 30 is_healthy
 kill -INT "$runner"
 wait "$runner"
 check "Ctrl-C ends it with 0 or 130" eval '[ $? = 0 ] || [ $? = 130 ]'
@@ -137,5 +137,5 @@ runner=$!
 check "make run answers" await 60 is_healthy
 kill -TERM "$runner"
 wait "$runner" 2>/dev/null
-check "SIGTERM to make ends all of it" await 20 is_gone "$work/made"
+check "SIGTERM to make ends all of it" await 30 is_gone "$work/made"
 finish
