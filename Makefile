@@ -74,7 +74,7 @@ WWW := $(patsubst www/%,build/www/%,$(wildcard www/*.css www/*.json)) build/www/
 C_FILES := $(wildcard lib/*/*.[ch] fcgi/*.[ch] tests/*/*.[ch] www/*.c)
 JOBS := $(shell nproc)
 
-.PHONY: all tests run start stop status check check-asan check-tsan fuzz bench lint tidy format \
+.PHONY: all tests run start stop status check check-asan check-tsan fuzz bench generate lint tidy format \
     install deps deps-run deps-test deps-bench deps-lint deps-fuzz clean help
 .DEFAULT_GOAL := all
 .SECONDARY:
@@ -177,6 +177,9 @@ fuzz: deps-fuzz ## arbitrary bytes for the decoders, FUZZ_SECONDS=20 for each (c
 bench: deps-bench ## measure, beside a bare responder; prints ratios
 	@$(MAKE) -s --no-print-directory -j$(JOBS) tests
 	@tests/bench/run
+
+generate: deps-test ## build the generator of realistic series, $(BUILD)/tests/bench/generate
+	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BUILD)/tests/bench/generate
 
 deps: deps-run ## install what make run needs
 deps-run:

@@ -1,11 +1,11 @@
 /*
  * generate: a realistic series as text, one sample a line.
  *
- *   generate KIND INTERVAL_SECONDS COUNT [json|csv|influx [SEED]]
+ *   generate KIND INTERVAL_SECONDS COUNT [json|csv|influx [SEED [END]]]
  *
  * KIND is constant, counter, temperature, cpu, latency or random (series_generator.h). The
- * series ends with the last whole day. As JSON, a line is what POST /api/metrics takes; as
- * CSV, microseconds since 1970 and the value; influx is its line protocol.
+ * series ends before END, in Unix seconds, or with the last whole day. As JSON, a line is what POST
+ * /api/metrics takes; as CSV, microseconds since 1970 and the value; influx is its line protocol.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -58,19 +58,19 @@ static bool parse(const char *text, int64_t max, int64_t *value)
 int main(int argc, char **argv)
 {
     enum series_kind kind;
-    int64_t seconds, count, seed = 1;
+    int64_t seconds, count, seed = 1, end = clock_wall_now().us / DAY_US * (DAY_US / SECOND_US);
     print_sample *print = format_of(argc > 4 ? argv[4] : "json");
-    if (argc < 4 || argc > 6 || !series_kind_parse(argv[1], &kind) ||
+    if (argc < 4 || argc > 7 || !series_kind_parse(argv[1], &kind) ||
         !parse(argv[2], 86400, &seconds) || !parse(argv[3], 1000000000, &count) || !print ||
-        (argc > 5 && !parse(argv[5], INT64_MAX, &seed))) {
+        (argc > 5 && !parse(argv[5], INT64_MAX, &seed)) ||
+        (argc > 6 && !parse(argv[6], INT64_C(253402300800), &end))) {
         (void)fprintf(stderr, "usage: generate constant|counter|temperature|cpu|latency|random "
-                              "INTERVAL_SECONDS COUNT [json|csv|influx [SEED]]\n");
+                              "INTERVAL_SECONDS COUNT [json|csv|influx [SEED [END]]]\n");
         return 2;
     }
     struct series_generator generator;
-    int64_t end_us = clock_wall_now().us / DAY_US * DAY_US;
     series_generator_init(&generator, kind, seconds * SECOND_US,
-                          (struct wall_time){end_us - count * seconds * SECOND_US}, (uint64_t)seed);
+                          (struct wall_time){(end - count * seconds) * SECOND_US}, (uint64_t)seed);
     for (int64_t i = 0; i < count; i++) {
         struct record r;
         char text[NUMBER_BYTES];

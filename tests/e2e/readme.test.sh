@@ -1,12 +1,13 @@
 #!/bin/bash
-# The tour of README.md gives what it prints: its commands, one after the other, against a
-# fresh service. Left out of the comparison is what must differ: instants, waits, ids of
+# The tour of README.md and its worked example give what they print: their commands, one
+# after the other, against a fresh service each. Left out of the comparison is what must differ: instants, waits, ids of
 # requests, data of the external service.
 set -u
 . "$(dirname "$0")/lib.sh"
 
 export ADMIN_TOKEN=admin-of-the-test
-service_start one EXTERNAL_SERVICE_FAILURE_RATE=0
+cd "$root" || exit 1
+unset MAKEFLAGS MAKELEVEL MFLAGS MODE # of the make that runs the tests
 
 normalise() {
     sed -E -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3,6}Z/INSTANT/g' -e 's/"request_id":"[0-9a-f]+"/ID/g' \
@@ -33,11 +34,14 @@ try() { # try COMMAND EXPECTED
     check "README: ${1:0:70}" [ "$(cat "$work/body")" = "$(printf '%s' "$2" | normalise)" ]
 }
 
-command='' expected='' is_tour='' asked='' commands=0
+command='' expected='' is_shown='' asked='' commands=0
 while IFS= read -r line; do
-    [[ $line == '## '* ]] && is_tour=
-    [[ $line == '## A tour with curl' ]] && is_tour=yes
-    [[ $is_tour ]] || continue
+    case $line in
+    '## A tour with curl') service_start tour EXTERNAL_SERVICE_FAILURE_RATE=0 && is_shown=yes ;;
+    '## A worked example') service_start example RATE_LIMIT_REQUESTS=0 && is_shown=yes ;;
+    '## '*) is_shown='' ;;
+    esac
+    [[ $is_shown ]] || continue
     if [[ $line == '$ '* || $line == '```'* ]]; then
         [[ $command ]] && try "$command" "$expected"
         command='' expected=''
@@ -48,5 +52,5 @@ while IFS= read -r line; do
         expected+=$line$'\n'
     fi
 done <"$root/README.md"
-check "README: the tour has its commands" [ "$commands" -ge 10 ]
+check "README: both have their commands" [ "$commands" -ge 40 ]
 finish
