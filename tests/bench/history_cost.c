@@ -94,8 +94,9 @@ static void print_size(enum series_kind kind, int64_t interval_us, const char *r
     history_tend(client, sealer, series_kind_name(kind));
     cpu = used_cpu() - cpu;
     double bytes = (info_number("memory", "used_memory:") - memory) / count;
-    printf("%-12s %6s %8.2f %8s %12.2f\n", series_kind_name(kind),
-           interval_us == SECOND_US ? "1/s" : "1/min", bytes, reach, cpu * 1e6 / count);
+    printf("%-12s %6s %8.2f %8s %12.2f %20.2f %8s\n", series_kind_name(kind),
+           interval_us == SECOND_US ? "1/s" : "1/min", bytes, reach, cpu * 1e6 / count,
+           cpu * 1e3 * 100 / count, "5");
     (void)fflush(stdout);
 }
 
@@ -109,7 +110,8 @@ static void print_sizes(void)
                 {SERIES_LATENCY, "5", "7"},       {SERIES_RANDOM, "", ""}};
     fill(SERIES_CONSTANT, 60 * SECOND_US, DAY_US); /* whatever takes memory once */
     history_tend(client, sealer, series_kind_name(SERIES_CONSTANT));
-    printf("%-12s %6s %8s %8s %12s\n", "a week of", "rate", "bytes", "reach", "us to tend");
+    printf("%-12s %6s %8s %8s %12s %20s %8s\n", "a week of", "rate", "bytes", "reach", "us to tend",
+           "% of core at 1,000/s", "reach");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         print_size(rows[i].kind, SECOND_US, rows[i].each_second);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
