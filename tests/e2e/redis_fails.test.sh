@@ -7,8 +7,8 @@ post() { # post VALUE
     ask POST /api/metrics -d "{\"timestamp\":\"2026-02-21T12:00:00Z\",\"value\":$1,\"type\":\"cpu\"}" -w '%{http_code} %{time_total}'
     read -r status taken <<<"$status"
 }
-summary() {
-    ask GET "/api/metrics/summary?type=${1:-cpu}" -w '%{http_code} %{time_total}'
+summary() { # summary TYPE
+    ask GET "/api/metrics/summary?type=$1" -w '%{http_code} %{time_total}'
     read -r status taken <<<"$status"
 }
 within() { awk -v t="$taken" -v limit="$1" 'BEGIN { exit !(t <= limit) }'; }
@@ -51,7 +51,7 @@ check "it is not ready" is 503
 post 1
 check "a POST is 503 with Retry-After" refused_as_unavailable
 check "at once" at_once 0.3 post 1
-summary
+summary cpu
 check "a summary never seen is 503" refused_as_unavailable
 ask GET "/api/metrics/list"
 check "a list is 503" refused_as_unavailable
@@ -69,19 +69,19 @@ ask GET /readyz
 check "and it is ready, with its durability told" eval 'is 200 && has "always"'
 
 # --- stopped
-summary
+summary cpu
 check "a summary is computed" eval 'is 200 && has "\"count\":1"'
 kill -STOP "$redis"
 post 2
 check "Redis stopped: the first POST is 503 after its deadline" eval 'refused_as_unavailable && ! within 0.9 && within 5'
 check "the next is 503 at once" eval 'at_once 0.2 post 3 && refused_as_unavailable'
-summary
+summary cpu
 check "the last answer is given with its age" eval 'is 200 && has "\"count\":1" && says "age: " && says "x-cache: STALE"'
-check "at once" at_once 0.5 summary
+check "at once" at_once 0.5 summary cpu
 check "one that was never given is 503" eval 'at_once 0.5 summary nobody_asked && refused_as_unavailable'
 kill -CONT "$redis"
 check "it heals when Redis goes on" await 20 is_healthy
-summary
+summary cpu
 check "what was refused at once was not stored" eval 'is 200 && [ "$(number count)" -le 2 ]'
 
 # --- killed, restarted: its scripts are gone
@@ -96,7 +96,7 @@ check "scripts are loaded again: 201" is 201
 redis-cli -s "$redis_dir/s" script flush >/dev/null
 post 6
 check "also when only they were lost" is 201
-summary
+summary cpu
 check "nothing acknowledged was lost" [ "$(number count)" = $((before + 2)) ]
 
 # --- loading
