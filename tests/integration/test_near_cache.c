@@ -22,7 +22,7 @@
 #include "cutting_proxy.h"
 #include "near_cache.h"
 #include "redis_keys.h"
-#include "test_redis.h"
+#include "test_command.h"
 
 static struct test_redis server;
 
@@ -92,12 +92,6 @@ static void keep(struct process *p, const char *tag, const struct near_ticket *t
                    now, mono_after_ms(now, 60000));
 }
 
-static void command(const char *text)
-{
-    char answer[256];
-    assert_true(test_redis_command(&server, answer, sizeof answer, text));
-}
-
 static void an_entry_is_found_until_a_tracked_key_of_its_tag_changes(void **state)
 {
     (void)state;
@@ -111,10 +105,10 @@ static void an_entry_is_found_until_a_tracked_key_of_its_tag_changes(void **stat
         keep(&p, "cpu", &ticket, "answer");
         assert_true(look(&p, "cpu", &ticket, value, sizeof value));
         assert_string_equal(value, "answer");
-        command("SET ra:meta:{other} 1");
-        command("SET untracked:{cpu} 1");
+        test_command(&server, "SET ra:meta:{other} 1");
+        test_command(&server, "SET untracked:{cpu} 1");
         assert_true(look(&p, "cpu", &ticket, value, sizeof value));
-        command(changes[i]);
+        test_command(&server, changes[i]);
         assert_false(look(&p, "cpu", &ticket, value, sizeof value));
     }
     close_process(&p);
@@ -126,7 +120,7 @@ static void an_expired_key_makes_its_entry_stale(void **state)
     struct process p = open_process(server.socket_path);
     struct near_ticket ticket;
     char value[64];
-    command("SET ra:ext:{e} 1 PX 50");
+    test_command(&server, "SET ra:ext:{e} 1 PX 50");
     assert_false(look(&p, "e", &ticket, value, sizeof value));
     keep(&p, "e", &ticket, "answer");
     AWAIT(!look(&p, "e", &ticket, value, sizeof value));
@@ -142,7 +136,7 @@ static void a_flush_makes_every_entry_stale(void **state)
     assert_false(look(&p, "f", &ticket, value, sizeof value));
     keep(&p, "f", &ticket, "answer");
     assert_true(look(&p, "f", &ticket, value, sizeof value));
-    command("FLUSHALL");
+    test_command(&server, "FLUSHALL");
     AWAIT(!look(&p, "f", &ticket, value, sizeof value));
     close_process(&p);
 }
@@ -154,7 +148,7 @@ static void an_entry_made_before_a_change_is_not_kept_as_true(void **state)
     struct near_ticket ticket, later;
     char value[64];
     assert_false(look(&p, "late", &ticket, value, sizeof value));
-    command("SET ra:meta:{late} 1");
+    test_command(&server, "SET ra:meta:{late} 1");
     assert_false(look(&p, "late", &later, value, sizeof value)); /* takes the message */
     keep(&p, "late", &ticket, "old");
     assert_false(look(&p, "late", &later, value, sizeof value));
@@ -182,7 +176,7 @@ static void what_is_no_longer_true_makes_way_whenever_the_next_was_made(void **s
     assert_true(look(&p, "way", &ticket, value, sizeof value));
     assert_string_equal(value, "first");
 
-    command("SET ra:meta:{way} 1");
+    test_command(&server, "SET ra:meta:{way} 1");
     assert_false(look(&p, "way", &ticket, value, sizeof value));
     near_cache_put(p.near, &ticket, SLICE("way"), SLICE("n"), SLICE("second"), before, now);
     assert_false(look(&p, "way", &ticket, value, sizeof value)); /* it has ended already */
@@ -271,7 +265,7 @@ static int64_t time_black_hole(struct cutting_proxy *proxy, const char *path)
     assert_true(keep_until_found(&p, "hole"));
     cutting_proxy_swallow(proxy, 1);
     struct mono_time begin = clock_mono_now();
-    command("SET ra:meta:{hole} 1");
+    test_command(&server, "SET ra:meta:{hole} 1");
     AWAIT(!look(&p, "hole", &ticket, value, sizeof value));
     int64_t took_ms = ms_since(begin);
     cutting_proxy_swallow(proxy, 0);

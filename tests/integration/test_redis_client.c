@@ -19,7 +19,7 @@
 #include "await.h"
 #include "redis_client.h"
 #include "redis_schema.h"
-#include "test_redis.h"
+#include "test_command.h"
 
 enum { BACKSTOP_MS = 500 }; /* after the deadline a caller gives up on the I/O thread */
 
@@ -158,12 +158,11 @@ static void a_replica_is_unavailable_for_writes_and_still_read(void **state)
 {
     (void)state;
     struct redis_client *client = test_redis_client(&server);
-    char answer[64];
     struct error err, ignored;
     int64_t value = 0;
     struct redisReply *reply;
     assert_int_equal(increment(client, "replicated", &value, &err), ERR_OK);
-    assert_true(test_redis_command(&server, answer, sizeof answer, "REPLICAOF 127.0.0.1 1"));
+    test_command(&server, "REPLICAOF 127.0.0.1 1");
     enum err_code written = increment(client, "replicated", &value, &err);
     error_init(&ignored);
     enum err_code looked_up =
@@ -171,7 +170,7 @@ static void a_replica_is_unavailable_for_writes_and_still_read(void **state)
     redis_reply_free(reply);
     struct redis_client *late = test_redis_client(&server); /* connects all the same */
     redis_client_free(late);
-    assert_true(test_redis_command(&server, answer, sizeof answer, "REPLICAOF NO ONE"));
+    test_command(&server, "REPLICAOF NO ONE");
     assert_int_equal(written, ERR_STORE_UNAVAILABLE);
     assert_non_null(strstr(err.cause, "READONLY"));
     assert_int_equal(looked_up, ERR_OK);
@@ -184,8 +183,7 @@ static void a_full_server_is_full_and_still_read(void **state)
 {
     (void)state;
     struct redis_client *client = test_redis_client(&server);
-    char answer[256];
-    assert_true(test_redis_command(&server, answer, sizeof answer, "CONFIG SET maxmemory 1"));
+    test_command(&server, "CONFIG SET maxmemory 1");
     struct error err;
     int64_t value;
     assert_int_equal(increment(client, "full", &value, &err), ERR_STORE_FULL);
@@ -198,7 +196,7 @@ static void a_full_server_is_full_and_still_read(void **state)
     /* A client that connects only now reads as well. */
     struct redis_client *late = test_redis_client(&server);
     redis_client_free(late);
-    assert_true(test_redis_command(&server, answer, sizeof answer, "CONFIG SET maxmemory 0"));
+    test_command(&server, "CONFIG SET maxmemory 0");
     assert_int_equal(increment(client, "full", &value, &err), ERR_OK);
     redis_client_free(client);
 }
@@ -344,9 +342,7 @@ static void a_restart_under_load_tells_executed_from_not(void **state)
     struct redis_client *client = test_redis_client(&server);
     struct error err;
     int64_t acknowledged = 0, unknown = 0, value = 0;
-    char answer[64];
-    assert_true(
-        test_redis_command(&server, answer, sizeof answer, "CONFIG SET appendfsync always"));
+    test_command(&server, "CONFIG SET appendfsync always");
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 300; i++) {
             if (i == 150)
@@ -354,8 +350,7 @@ static void a_restart_under_load_tells_executed_from_not(void **state)
             if (i == 200) {
                 test_redis_restart(&server);
                 assert_true(test_redis_await_connected(client, true, AWAIT_MS));
-                assert_true(test_redis_command(&server, answer, sizeof answer,
-                                               "CONFIG SET appendfsync always"));
+                test_command(&server, "CONFIG SET appendfsync always");
             }
             enum err_code code = increment(client, "counted", &value, &err);
             acknowledged += code == ERR_OK;
@@ -364,8 +359,7 @@ static void a_restart_under_load_tells_executed_from_not(void **state)
                         code == ERR_STORE_UNAVAILABLE);
         }
     }
-    assert_true(test_redis_command(&server, answer, sizeof answer, "GET counted"));
-    int64_t stored = strtoll(answer, NULL, 10);
+    long stored = test_command_number(&server, "GET counted");
     assert_in_range(stored, acknowledged, acknowledged + unknown);
     redis_client_free(client);
 }
@@ -390,10 +384,9 @@ static void a_lost_script_is_given_again(void **state)
     struct redis_client *client = test_redis_client(&server);
     struct error err;
     int64_t remaining = 0;
-    char answer[64];
     assert_int_equal(spend(client, &remaining, &err), ERR_OK);
     assert_int_equal(remaining, 99);
-    assert_true(test_redis_command(&server, answer, sizeof answer, "SCRIPT FLUSH"));
+    test_command(&server, "SCRIPT FLUSH");
     assert_int_equal(spend(client, &remaining, &err), ERR_OK);
     assert_int_equal(remaining, 98); /* executed once */
     redis_client_free(client);
@@ -403,8 +396,7 @@ static void a_detached_call_is_executed(void **state)
 {
     (void)state;
     struct redis_client *client = test_redis_client(&server);
-    char answer[64];
-    assert_true(test_redis_command(&server, answer, sizeof answer, "DEL ra:rl:{test}:post"));
+    test_command(&server, "DEL ra:rl:{test}:post");
     const struct slice key = SLICE("ra:rl:{test}:post");
     const struct slice args[] = {SLICE("100"), SLICE("60000000")};
     redis_client_eval_detached(client, REDIS_LANE_WRITE, REDIS_SCRIPT_RATE_CHECK, &key, 1, args, 2);
@@ -476,21 +468,20 @@ static void what_the_server_promises_is_known(void **state)
                 {"CONFIG SET appendfsync everysec", REDIS_DURABILITY_EVERYSEC},
                 {"CONFIG SET appendfsync no", REDIS_DURABILITY_NONE},
                 {"CONFIG SET appendfsync everysec appendonly no", REDIS_DURABILITY_NONE}};
-    char answer[64];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        assert_true(test_redis_command(&server, answer, sizeof answer, rows[i].command));
+        test_command(&server, rows[i].command);
         struct redis_client *client = test_redis_client(&server);
         assert_int_equal(redis_client_durability(client), rows[i].expected);
         redis_client_free(client);
     }
-    assert_true(test_redis_command(&server, answer, sizeof answer, "CONFIG SET appendonly yes"));
+    test_command(&server, "CONFIG SET appendonly yes");
 }
 
 static void check_refused(const char *schema)
 {
-    char answer[64], command[64];
+    char command[64];
     (void)snprintf(command, sizeof command, "SET ra:schema %s", schema);
-    assert_true(test_redis_command(&server, answer, sizeof answer, command));
+    test_command(&server, command);
     struct redis_options options = test_redis_options(&server);
     struct redis_client *client = redis_client_new(&options);
     assert_true(redis_client_start(client));
@@ -502,8 +493,7 @@ static void check_refused(const char *schema)
     error_init(&err);
     assert_int_equal(CALL(client, REDIS_LANE_READ, &reply, &err, SLICE("GET"), SLICE("other")),
                      ERR_STORE_UNAVAILABLE);
-    assert_true(
-        test_redis_command(&server, answer, sizeof answer, "SET ra:schema " REDIS_SCHEMA_TEXT));
+    test_command(&server, "SET ra:schema " REDIS_SCHEMA_TEXT);
     assert_true(test_redis_await_connected(client, true, AWAIT_MS));
     redis_client_free(client);
 }
@@ -521,8 +511,7 @@ static void a_password_and_tcp_by_name_work(void **state)
     (void)state;
     struct test_redis other;
     uint16_t port = test_redis_start_tcp(&other);
-    char answer[64];
-    assert_true(test_redis_command(&other, answer, sizeof answer, "CONFIG SET requirepass s3cret"));
+    test_command(&other, "CONFIG SET requirepass s3cret");
     struct redis_options options = {.host = "localhost",
                                     .port = port,
                                     .db = 3,

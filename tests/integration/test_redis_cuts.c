@@ -118,7 +118,7 @@ static void a_cut_at_any_byte_of_the_replies_loses_and_doubles_nothing(void **st
     (void)state;
     struct redis_client *client = client_through_proxy(NULL);
     for (int cut = 0; cut < 4 * THREADS * CALLS; cut++) {
-        assert_true(test_redis_await_connected(client, true, 5000));
+        assert_true(test_redis_await_connected(client, true, 20000));
         int before = cutting_proxy_cuts(proxy);
         cutting_proxy_cut_after(proxy, cut);
         run_callers(client);
@@ -137,7 +137,7 @@ static void a_cut_at_any_byte_of_the_handshake_heals(void **state)
         cutting_proxy_cut_after(proxy, cut);
         struct near_cache *near;
         struct redis_client *client = client_through_proxy(&near);
-        assert_true(test_redis_await_connected(client, true, 5000));
+        assert_true(test_redis_await_connected(client, true, 20000));
         redis_client_free(client);
         near_cache_free(near);
     }
@@ -157,7 +157,7 @@ static void a_cut_while_a_lost_script_is_loaded_leaves_no_doubt(void **state)
         struct redisReply *reply;
         struct error err;
         error_init(&err);
-        assert_true(test_redis_await_connected(client, true, 5000));
+        assert_true(test_redis_await_connected(client, true, 20000));
         assert_true(test_redis_command(&server, answer, sizeof answer, "SCRIPT FLUSH"));
         int before = cutting_proxy_cuts(proxy);
         cutting_proxy_cut_after(proxy, (int64_t)(sizeof lost - 1) + cut);

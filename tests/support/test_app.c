@@ -17,6 +17,7 @@
 #include "metric_store.h"
 #include "metric_tender.h"
 #include "near_cache.h"
+#include "test_command.h"
 
 enum { ARENA_BYTES = 8 << 20, ASKER_ARENA_BYTES = 1 << 20 };
 
@@ -271,21 +272,12 @@ void test_app_check_rows(const char *path, const struct answer_row *rows, size_t
 
 /* --- Past the app ------------------------------------------------------------------ */
 
-static void command(char *out, size_t out_bytes, const char *text)
-{
-    if (!test_redis_command(&test_app.redis, out, out_bytes, text))
-        fail_msg("%s: %s", text, out);
-}
-
 void test_app_command(const char *text)
 {
-    char out[256];
-    command(out, sizeof out, text);
+    test_command(&test_app.redis, text);
 }
 
 long test_app_number(const char *text)
 {
-    char out[64];
-    command(out, sizeof out, text);
-    return strtol(out, NULL, 10);
+    return test_command_number(&test_app.redis, text);
 }

@@ -51,7 +51,7 @@ bool test_redis_command(const struct test_redis *redis, char *out, size_t out_by
 struct redis_options test_redis_options(const struct test_redis *redis);
 
 /* A started client that is connected, with patient timeouts; ends the test program
- * when it is not connected in 5 s. */
+ * when it does not connect. */
 struct redis_client *test_redis_client(const struct test_redis *redis);
 
 bool test_redis_await_connected(struct redis_client *client, bool wanted, int timeout_ms);

@@ -1,13 +1,6 @@
 #include "test_server.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <stdlib.h>
+#include "test_command.h"
 
 struct test_server test_server;
 
@@ -32,21 +25,12 @@ int test_server_stop(void **state)
     return 0;
 }
 
-static void command(char *out, size_t out_bytes, const char *text)
-{
-    if (!test_redis_command(&test_server.redis, out, out_bytes, text))
-        fail_msg("%s: %s", text, out);
-}
-
 void test_server_command(const char *text)
 {
-    char out[256];
-    command(out, sizeof out, text);
+    test_command(&test_server.redis, text);
 }
 
 long test_server_number(const char *text)
 {
-    char out[64];
-    command(out, sizeof out, text);
-    return strtol(out, NULL, 10);
+    return test_command_number(&test_server.redis, text);
 }
