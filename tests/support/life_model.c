@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "store_content.h"
-#include "test_store.h"
+#include "test_life.h"
 
 struct fate {
     int64_t arrived_us; /* not after its arrival */
@@ -59,6 +59,12 @@ void life_model_post(const char *type, int64_t at_us, double value)
         return;
     assert_int_equal(code, ERR_OK);
     note(type, (struct record){{at_us}, value}, now_us);
+}
+
+void life_model_post_hour(const char *type, int64_t hour, int count)
+{
+    for (int i = 0; i < count; i++)
+        life_model_post(type, hour_start(hour).us + (int64_t)i * 100000, i % 17 - 4.25);
 }
 
 void life_model_forget(const char *type)
@@ -323,4 +329,11 @@ void life_model_check_list(const char *type, size_t limit)
     }
     sample_model_check_list(&left, test_store.store, type, limit);
     sample_model_release(&left);
+}
+
+void life_model_check(const char *type)
+{
+    life_model_learn(type, &test_life_for_ever);
+    life_model_check_all(type);
+    life_model_check_list(type, 1000);
 }

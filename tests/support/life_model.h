@@ -19,6 +19,9 @@
 /* Store it, if there is room: a type over the most spans is refused new hours. */
 void life_model_post(const char *type, int64_t at_us, double value);
 
+/* So many within an hour. */
+void life_model_post_hour(const char *type, int64_t hour, int count);
+
 /* It was stored otherwise, just now. */
 void life_model_note(const char *type, struct record record);
 
@@ -44,5 +47,8 @@ void life_model_check_series(const char *type, struct wall_time from, int64_t st
 /* Everything, which is exact whatever has expired; and lists, without what has. */
 void life_model_check_all(const char *type);
 void life_model_check_list(const char *type, size_t limit);
+
+/* After an upkeep that keeps all for ever: nothing is lost, and all is found. */
+void life_model_check(const char *type);
 
 #endif

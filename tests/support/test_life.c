@@ -15,7 +15,7 @@
 #include "redis_keys.h"
 #include "store_content.h"
 
-enum { LINE_BYTES = 1024, REPLY_BYTES = 256 * 1024, SOONEST_SECONDS = 10 };
+enum { DAY_HOURS = 24, LINE_BYTES = 1024, REPLY_BYTES = 256 * 1024, SOONEST_SECONDS = 10 };
 
 const struct metric_retention test_life_for_ever = {0, 0};
 
@@ -42,6 +42,11 @@ int test_life_close(void **state)
 int64_t test_life_hour(void)
 {
     return hour_of((struct wall_time){clock_wall_now().us + ahead_us});
+}
+
+int64_t test_life_past_hour(void)
+{
+    return (test_life_hour() / DAY_HOURS - 2) * DAY_HOURS;
 }
 
 void test_life_pretend(int64_t hour)

@@ -20,6 +20,9 @@ int test_life_close(void **state);
 /* The hour that it is. */
 int64_t test_life_hour(void);
 
+/* The first hour of a day that is over. */
+int64_t test_life_past_hour(void);
+
 /* Until the test ends, upkeep goes as if it were half past this hour now; how far ahead of the
  * clock that is. When a type is due is told by the clock. */
 void test_life_pretend(int64_t hour);
