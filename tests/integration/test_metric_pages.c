@@ -10,7 +10,10 @@
 #include <cmocka.h>
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "chunk_sealer.h"
+#include "metric_scan.h"
 #include "test_store.h"
 
 enum {
@@ -254,6 +257,127 @@ static void any_mixture_is_exact(void **state)
     check_everything();
 }
 
+/* --- While chunks close ------------------------------------------------------------- */
+
+/* A walk that counts how often it meets each sample, whose value is its place in the model. */
+struct count_of_meetings {
+    int64_t hour; /* where some close from page to page */
+    size_t capacity;
+    unsigned char *met;
+};
+
+static double next_value(void)
+{
+    return (double)test_store.model.count;
+}
+
+static enum scan_want want_records(void *context, const struct moments *m)
+{
+    (void)context, (void)m;
+    return SCAN_RECORDS;
+}
+
+static void meet(void *context, const struct record *records, size_t count, uint64_t arrival)
+{
+    (void)arrival;
+    const struct count_of_meetings *c = context;
+    for (size_t i = 0; i < count; i++) {
+        assert_in_range(records[i].value, 0, c->capacity - 1);
+        c->met[(size_t)records[i].value]++;
+    }
+}
+
+static void expect_no_damage(void *context, struct wall_time from, struct wall_time to)
+{
+    (void)context, (void)from, (void)to;
+    fail_msg("something was told as damaged");
+}
+
+static void meet_none(void *context)
+{
+    const struct count_of_meetings *c = context;
+    memset(c->met, 0, c->capacity);
+}
+
+enum { CLOSING_HOURS = 4, CLOSING_POSTS = 3 };
+
+static bool post_between_pages(void *context, struct wall_time bound)
+{
+    (void)bound;
+    const struct count_of_meetings *c = context;
+    for (int i = 0; i < CLOSING_POSTS; i++) {
+        int64_t hour = c->hour + (int64_t)test_store_below(CLOSING_HOURS);
+        test_store_post("cpu", hour_start(hour).us + (int64_t)test_store_below(HOUR_US),
+                        next_value());
+    }
+    return false;
+}
+
+static void walk_while_chunks_close(const struct scan_options *options, int64_t hour)
+{
+    enum { POSTS_MAX = 1000 };
+    size_t first = test_store.model.count - 1, known = test_store.model.count;
+    while (first > 0 && test_store.model.samples[first - 1].record.at.us >= hour_start(hour).us)
+        first--;
+    struct count_of_meetings c = {.hour = hour, .capacity = known + POSTS_MAX};
+    c.met = calloc(c.capacity, 1);
+    struct chunk_sealer *sealer = chunk_sealer_new(test_store.client);
+    assert_true(c.met && sealer);
+    const struct scan_visitor visitor = {.context = &c,
+                                         .judge = want_records,
+                                         .take_records = meet,
+                                         .note_damage = expect_no_damage,
+                                         .restart = meet_none,
+                                         .is_enough = post_between_pages};
+    struct error err;
+    error_init(&err);
+    assert_int_equal(metric_scan_run(test_store.client, sealer, options, &visitor,
+                                     mono_after_ms(clock_mono_now(), 20000), &err),
+                     ERR_OK);
+    for (size_t i = first; i < c.capacity; i++) {
+        if (c.met[i] != 1 && (i < known || c.met[i] != 0))
+            fail_msg("%s, sample %zu of %zu was met %d times",
+                     options->is_backward ? "backward" : "forward", i - first, known - first,
+                     c.met[i]);
+    }
+    chunk_sealer_free(sealer);
+    free(c.met);
+}
+
+/* All but full, so that they close soon; behind some closed ones, so that pages cut them. */
+static void put_closing_hour(int64_t hour)
+{
+    enum { CHUNKS = 8 };
+    static struct record records[CHUNK_RECORDS];
+    size_t chunks = 1 + test_store_below(CHUNKS), count = CHUNK_RECORDS - 1 - test_store_below(3);
+    for (size_t i = 0; i < chunks; i++)
+        records[i] = (struct record){hour_start(hour), next_value() + (double)i};
+    test_store_put_chunks("cpu", (struct span){SPAN_HOUR, hour}, records, chunks, 1);
+    for (size_t i = 0; i < count; i++)
+        records[i] = (struct record){hour_start(hour), next_value() + (double)i};
+    test_store_put_open("cpu", hour, records, count);
+}
+
+static void a_chunk_that_closes_between_two_pages_is_told_once(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 20, PIECES_MIN = 2, PIECES_SPREAD = 5 };
+    test_store_post("cpu", hour_start(first_hour - 1).us, next_value());
+    for (int64_t round = 0; round < ROUNDS; round++) {
+        int64_t hour = first_hour + round * CLOSING_HOURS;
+        for (int64_t i = 0; i < CLOSING_HOURS; i++)
+            put_closing_hour(hour + i);
+        const struct scan_options options = {.type = SLICE("cpu"),
+                                             .from = hour_start(hour),
+                                             .to = hour_start(hour + CLOSING_HOURS),
+                                             .is_backward = round % 2,
+                                             .fetch_max = SCAN_FETCH_MAX,
+                                             .pieces_max =
+                                                 PIECES_MIN + test_store_below(PIECES_SPREAD)};
+        walk_while_chunks_close(&options, hour);
+    }
+}
+
 #define PAGE_TEST(name) cmocka_unit_test_setup_teardown(name, test_store_open, test_store_close)
 
 int main(void)
@@ -268,6 +392,7 @@ int main(void)
         PAGE_TEST(open_chunks_may_be_more_than_a_megabyte),
         PAGE_TEST(a_page_may_end_anywhere),
         PAGE_TEST(any_mixture_is_exact),
+        PAGE_TEST(a_chunk_that_closes_between_two_pages_is_told_once),
     };
     return cmocka_run_group_tests(tests, test_store_start_server, test_store_stop_server);
 }

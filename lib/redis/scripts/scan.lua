@@ -16,8 +16,9 @@
 -- Kinds: "b" the base, what is left of all that was before, told first and in any window; "c"
 -- head of a sealed chunk (empty where nothing is left of it), "r" a closed chunk that is not
 -- sealed yet, "a" a rollup, "<" (with the stamp) and ">" around a span whose rollup is missing,
--- "o" an open chunk. A page ends between two spans or two chunks of a span, and holds the open
--- chunks of just the hours that it completes. No rollups backward.
+-- "o" an open chunk. A page ends between two spans or two chunks of a span. An open chunk may
+-- close between two pages: forward, the page that completes an hour holds it, backward, the
+-- one that enters the hour. No rollups backward.
 --
 -- What others wrote under our names does not make a page longer: spans are read a few at a time
 -- and counted, an index that counts more chunks than are there is believed for missing_max of
@@ -65,7 +66,11 @@ local function head_of(key)
 end
 
 -- The hours whose open chunks fit into the page: it goes no further.
-local low_score, high_score = first, '(' .. span_name(1, last + 1)
+local open_last = last
+if not forward and from_level == 1 then
+  open_last = last - 1 -- that of the hour was told before
+end
+local low_score, high_score = first, '(' .. span_name(1, open_last + 1)
 local found = call(range, stem .. 'open', forward and low_score or high_score,
   forward and high_score or low_score, 'WITHSCORES', 'LIMIT', 0, pieces_max)
 local open = {}
@@ -242,6 +247,9 @@ if visit_below(3, first, last) and stop then
 end
 
 local border, opened = tonumber(next_hour), {}
+if border and not forward and next_chunk >= 0 and next_chunk % 4 == 1 then
+  border = border - 1
+end
 for i = 1, open_count do
   local hour, name = open[i], span_name(1, open[i])
   if border and (forward and hour >= border or not forward and hour <= border) then
