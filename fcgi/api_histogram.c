@@ -317,6 +317,13 @@ struct heatmap {
     unsigned char packed[HISTOGRAM_PACKED_BYTES_MAX];
 };
 
+static void begin_steps(void *context)
+{
+    struct heatmap *map = context;
+    map->range = (struct bucket_range){.scale = HISTOGRAM_SCALE};
+    map->step_count = 0;
+}
+
 static bool keep_step(void *context, struct wall_time start, struct aggregate *a)
 {
     (void)start;
@@ -440,13 +447,13 @@ static enum err_code make_heatmap(struct app *app, const struct request *req,
         return error_set(err, ERR_NO_MEMORY, "Out of memory");
     map->q = q;
     map->arena = req->arena;
-    map->range = (struct bucket_range){.scale = HISTOGRAM_SCALE};
     map->steps = steps;
-    map->step_count = 0;
+    begin_steps(map);
     const struct metric_steps_question question = {
         .type = q->type, .window = q->window, .steps = q->steps, .has_histograms = true};
-    enum err_code code =
-        metric_steps_walk(app->store, &question, deadline, keep_step, map, &report, err);
+    const struct metric_steps_visitor visitor = {
+        .context = map, .show = keep_step, .restart = begin_steps};
+    enum err_code code = metric_steps_walk(app->store, &question, deadline, &visitor, &report, err);
     if (code == ERR_OK)
         code = write_heatmap(map, &report, &res->body, err);
     return code;

@@ -122,6 +122,11 @@ struct answer {
     const struct question *q;
     struct response *res;
     struct slice type; /* of the series in hand */
+    struct {
+        size_t body_len;
+        struct json_writer json;
+        double percentile_error;
+    } before; /* its first point */
     struct json_writer json;
     struct csv_writer csv;
     double percentile_error; /* the largest so far, NAN for none */
@@ -168,18 +173,35 @@ static bool write_row(void *context, struct wall_time start, struct aggregate *a
     return !strbuf_failed(&answer->res->body);
 }
 
+static void begin_series(struct answer *answer, struct slice type)
+{
+    answer->type = type;
+    answer->before.body_len = answer->res->body.len;
+    answer->before.json = answer->json;
+    answer->before.percentile_error = answer->percentile_error;
+}
+
+static void restart_series(void *context)
+{
+    struct answer *answer = context;
+    strbuf_truncate(&answer->res->body, answer->before.body_len);
+    answer->json = answer->before.json;
+    answer->percentile_error = answer->before.percentile_error;
+}
+
 static enum err_code walk_series(struct app *app, struct answer *answer, size_t i,
                                  struct mono_time deadline, struct metric_report *report,
                                  struct error *err)
 {
     const struct question *q = answer->q;
-    answer->type = q->types[i];
-    const struct metric_steps_question question = {.type = answer->type,
+    const struct metric_steps_question question = {.type = q->types[i],
                                                    .window = q->window,
                                                    .steps = q->steps,
                                                    .has_histograms = q->percentiles.count > 0};
-    enum err_code code = metric_steps_walk(
-        app->store, &question, deadline, q->is_csv ? write_row : write_point, answer, report, err);
+    const struct metric_steps_visitor visitor = {
+        .context = answer, .show = q->is_csv ? write_row : write_point, .restart = restart_series};
+    begin_series(answer, q->types[i]);
+    enum err_code code = metric_steps_walk(app->store, &question, deadline, &visitor, report, err);
     answer->is_widened = answer->is_widened || report->is_widened;
     answer->is_folded = answer->is_folded || report->is_folded;
     answer->is_damaged = answer->is_damaged || report->damage_count > 0;

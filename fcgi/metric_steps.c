@@ -57,9 +57,8 @@ struct walk {
     struct metric_store *store;
     const struct metric_steps_question *question;
     struct mono_time deadline;
-    metric_steps_visitor *visit;
-    void *context;
-    struct metric_report *report;
+    const struct metric_steps_visitor *visitor;
+    struct metric_report *report; /* of all groups */
     struct aggregate *points;
     size_t room;
 };
@@ -92,56 +91,82 @@ static void add_report(struct metric_report *all, const struct metric_report *pa
     }
 }
 
+/* `part` is the report of the group before, if there is one; then of this one. */
 static enum err_code read_group(const struct walk *walk, int64_t at, size_t count,
-                                struct error *err)
+                                struct metric_report *part, struct error *err)
 {
     const struct metric_steps_question *q = walk->question;
     int64_t from_us = q->steps.first.us + at * q->steps.step_us;
     int64_t to_us = from_us + (int64_t)count * q->steps.step_us;
+    const struct metric_report before = *part;
     const struct metric_question question = {.type = q->type,
                                              .from = {greatest(from_us, q->window.from.us)},
                                              .to = {least(to_us, q->window.to.us)},
                                              .step_us = q->steps.step_us,
-                                             .is_continued = at > 0};
-    struct metric_report report;
-    enum err_code code = metric_store_series(walk->store, &question, walk->deadline, walk->points,
-                                             count, &report, err);
+                                             .before = at > 0 ? &before : NULL};
+    enum err_code code =
+        metric_store_series(walk->store, &question, walk->deadline, walk->points, count, part, err);
     if (code == ERR_OK)
-        add_report(walk->report, &report);
+        add_report(walk->report, part);
     return code;
 }
 
-static enum err_code walk_groups(const struct walk *walk, struct error *err)
+/* False: enough. */
+static bool show_group(const struct walk *walk, int64_t at, size_t count)
+{
+    const struct metric_steps_visitor *visitor = walk->visitor;
+    for (size_t i = 0; i < count; i++) {
+        struct wall_time start = steps_start(&walk->question->steps, at + (int64_t)i);
+        if (!visitor->show(visitor->context, start, &walk->points[i]))
+            return false;
+    }
+    return true;
+}
+
+static enum err_code walk_groups(const struct walk *walk, bool *is_torn, struct error *err)
 {
     const struct steps *steps = &walk->question->steps;
+    struct metric_report part = {0};
     size_t count;
+    *walk->report = (struct metric_report){0};
+    *is_torn = false;
     for (int64_t at = 0; at < steps->count; at += (int64_t)count) {
         count = (size_t)least((int64_t)walk->room, steps->count - at);
-        if (read_group(walk, at, count, err) != ERR_OK)
+        if (read_group(walk, at, count, &part, err) != ERR_OK)
             return err->code;
-        for (size_t i = 0; i < count; i++) {
-            struct wall_time start = steps_start(steps, at + (int64_t)i);
-            if (!walk->visit(walk->context, start, &walk->points[i]))
-                return ERR_OK;
-        }
+        *is_torn = part.is_torn;
+        if (*is_torn || !show_group(walk, at, count))
+            return ERR_OK;
     }
     return ERR_OK;
 }
 
+/* What has expired is told by the first group that it reaches into, so that twice is rare. */
+static enum err_code walk_until_whole(const struct walk *walk, struct error *err)
+{
+    bool is_torn;
+    enum err_code code = walk_groups(walk, &is_torn, err);
+    while (code == ERR_OK && is_torn) {
+        walk->visitor->restart(walk->visitor->context);
+        code = walk_groups(walk, &is_torn, err);
+    }
+    return code;
+}
+
 enum err_code metric_steps_walk(struct metric_store *store,
                                 const struct metric_steps_question *question,
-                                struct mono_time deadline, metric_steps_visitor *visit,
-                                void *context, struct metric_report *report, struct error *err)
+                                struct mono_time deadline,
+                                const struct metric_steps_visitor *visitor,
+                                struct metric_report *report, struct error *err)
 {
-    *report = (struct metric_report){0};
     size_t room = question->has_histograms ? GROUP_WITH_HISTOGRAMS : GROUP_WITHOUT;
     struct aggregate *points = malloc(room * sizeof *points);
     if (!points)
         return error_set(err, ERR_NO_MEMORY, "Out of memory");
     for (size_t i = 0; i < room; i++)
         aggregate_init(&points[i], question->has_histograms);
-    const struct walk walk = {store, question, deadline, visit, context, report, points, room};
-    enum err_code code = walk_groups(&walk, err);
+    const struct walk walk = {store, question, deadline, visitor, report, points, room};
+    enum err_code code = walk_until_whole(&walk, err);
     for (size_t i = 0; i < room; i++)
         aggregate_release(&points[i]);
     free(points);

@@ -29,18 +29,27 @@ struct metric_steps_question {
     bool has_histograms;
 };
 
-/* `start` is where the step begins. The visitor may change `a`. False: enough. */
-typedef bool metric_steps_visitor(void *context, struct wall_time start, struct aggregate *a);
+struct metric_steps_visitor {
+    void *context;
+
+    /* `start` is where the step begins. May change `a`. False: enough. */
+    bool (*show)(void *context, struct wall_time start, struct aggregate *a);
+
+    /* Forget everything: the walk begins again. */
+    void (*restart)(void *context);
+};
 
 /*
  * Show each step in order, empty ones too; the first and the last hold the window's part of
  * them alone. Asks the store for some steps at a time (as of one instant each), so that
- * memory is bounded whatever their number. `report` is of all that was read.
+ * memory is bounded whatever their number; and for all of them again when samples expired
+ * meanwhile that steps of two instants share. `report` is of all that was read.
  */
 enum err_code metric_steps_walk(struct metric_store *store,
                                 const struct metric_steps_question *question,
-                                struct mono_time deadline, metric_steps_visitor *visit,
-                                void *context, struct metric_report *report, struct error *err)
+                                struct mono_time deadline,
+                                const struct metric_steps_visitor *visitor,
+                                struct metric_report *report, struct error *err)
     __attribute__((warn_unused_result));
 
 #endif

@@ -7,7 +7,10 @@ struct series {
     struct aggregate *points;
     size_t count;
     struct metric_report *report;
+    bool has_passed; /* something that was told before */
 };
+
+_Static_assert((size_t)METRIC_LAYOUT_BYTES == (size_t)SCAN_INTEGER_BYTES, "a layout has room");
 
 static bool is_within(const struct series *series, struct wall_time at)
 {
@@ -62,11 +65,13 @@ static void widen(struct metric_report *report, const struct moments *m)
 
 static void take_aggregate(void *context, const struct aggregate *a, bool is_widened)
 {
-    const struct series *series = context;
+    struct series *series = context;
     const struct metric_question *question = series->question;
     struct wall_time first = a->moments.first.at;
-    if (is_widened && question->is_continued && first.us < question->from.us)
+    if (is_widened && question->before && first.us < question->from.us) {
+        series->has_passed = true;
         return;
+    }
     aggregate_merge(&series->points[point_of(series, first)], a);
     if (is_widened)
         widen(series->report, &a->moments);
@@ -117,10 +122,21 @@ static void note_damage(void *context, struct wall_time from, struct wall_time t
 
 static void restart(void *context)
 {
-    const struct series *series = context;
+    struct series *series = context;
     *series->report = (struct metric_report){0};
+    series->has_passed = false;
     for (size_t i = 0; i < series->count; i++)
         aggregate_reset(&series->points[i]);
+}
+
+static void finish(void *context, struct slice layout)
+{
+    const struct series *series = context;
+    const struct metric_report *before = series->question->before;
+    struct metric_report *report = series->report;
+    memcpy(report->layout, layout.ptr, layout.len);
+    report->is_torn =
+        series->has_passed && !slice_equals(layout, slice_from_string(before->layout));
 }
 
 /* The largest span that lies within one step wherever it begins. */
@@ -140,14 +156,19 @@ enum err_code metric_store_series(struct metric_store *store,
     int64_t origin_us = 0;
     if (question->step_us > 0)
         origin_us = floor_divide(question->from.us, question->step_us) * question->step_us;
-    struct series series = {question, origin_us, points, count, report};
+    struct series series = {.question = question,
+                            .origin_us = origin_us,
+                            .points = points,
+                            .count = count,
+                            .report = report};
     const struct scan_visitor visitor = {.context = &series,
                                          .judge = judge,
                                          .take_aggregate = take_aggregate,
                                          .take_records = take_records,
                                          .take_base = take_base,
                                          .note_damage = note_damage,
-                                         .restart = restart};
+                                         .restart = restart,
+                                         .finish = finish};
     const struct scan_options options = {.type = question->type,
                                          .from = question->from,
                                          .to = question->to,

@@ -377,6 +377,8 @@ enum err_code metric_scan_run(struct redis_client *client, struct chunk_sealer *
     for (size_t i = 0; i < SPAN_MONTH; i++)
         aggregate_init(&scan->frames[i].sum, options->has_histograms);
     enum err_code code = walk(scan, err);
+    if (code == ERR_OK && visitor->finish)
+        visitor->finish(visitor->context, slice_from_string(scan->reader.layout));
     for (size_t i = 0; i < SPAN_MONTH; i++)
         aggregate_release(&scan->frames[i].sum);
     aggregate_release(&scan->sum);

@@ -57,6 +57,9 @@ struct scan_visitor {
 
     /* NULL, or: may the walk end here? All that is left is before (after) `bound`. */
     bool (*is_enough)(void *context, struct wall_time bound);
+
+    /* NULL, or: all was shown, as of this layout (scripts/lib/spans.lua). */
+    void (*finish)(void *context, struct slice layout);
 };
 
 /*

@@ -51,7 +51,7 @@ enum err_code metric_store_add(struct metric_store *store, const struct sample *
                                struct rate_verdict *verdict, struct error *err)
     __attribute__((warn_unused_result));
 
-enum { METRIC_DAMAGES_MAX = 8 };
+enum { METRIC_DAMAGES_MAX = 8, METRIC_LAYOUT_BYTES = 24 };
 
 /* What an answer over a window has to say about itself. */
 struct metric_report {
@@ -64,6 +64,8 @@ struct metric_report {
     struct {
         struct wall_time from, to;
     } damages[METRIC_DAMAGES_MAX];
+    bool is_torn;                     /* of a question that had another one `before` */
+    char layout[METRIC_LAYOUT_BYTES]; /* changes whenever chunks are moved or expire */
 };
 
 struct metric_question {
@@ -73,8 +75,10 @@ struct metric_question {
     /* Of a series: steps begin at its multiples, counted from 1970, the first one holds
      * `from`, and only what lies in the window counts. 0: one point for all. */
     int64_t step_us;
-    /* Another question ended at `from`, and has told what has expired and lies across it. */
-    bool is_continued;
+    /* NULL, or the report of another question, which ended at `from`: that one has told what
+     * has expired and lies across it. What expired between the two it has not told wholly:
+     * then the report `is_torn`, and both are to be asked again. */
+    const struct metric_report *before;
 };
 
 /*

@@ -11,7 +11,10 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "await.h"
@@ -475,14 +478,19 @@ static bool add_series(void *context, struct slice name, const struct json_value
     return true;
 }
 
-static struct total total_of(const char *query)
+static struct total total_of_series(void)
 {
     struct total total = {0, 0};
-    assert_int_equal(test_app_get("/api/metrics/series", query), 200);
     struct json_document *document = test_app_parse_body();
     json_value_each(json_value_member(json_document_root(document), "series"), add_series, &total);
     json_document_free(document);
     return total;
+}
+
+static struct total total_of(const char *query)
+{
+    assert_int_equal(test_app_get("/api/metrics/series", query), 200);
+    return total_of_series();
 }
 
 static void post_a_day(void)
@@ -513,6 +521,122 @@ static void expired_samples_are_told_once_and_as_widened(void **state)
     (void)snprintf(longer, sizeof longer, "%s&format=csv", query);
     assert_int_equal(test_app_get("/api/metrics/series", longer), 200);
     assert_true(test_app_has_header("X-Data-Notes: widened"));
+}
+
+static long long scripts_run(void)
+{
+    char stats[16384];
+    assert_true(test_redis_command(&test_app.redis, stats, sizeof stats, "INFO commandstats"));
+    const char *calls = strstr(stats, "cmdstat_evalsha:calls=");
+    return calls ? strtoll(strchr(calls, '=') + 1, NULL, 10) : 0;
+}
+
+static _Atomic bool is_answered;
+static atomic_llong asked_at; /* as many scripts had been run */
+
+/* All samples expire when some groups of steps have been read. */
+static void *expire_meanwhile(void *argument)
+{
+    enum { GROUPS = 4 };
+    long long seen = 0;
+    while (!atomic_load(&is_answered) && seen < atomic_load(&asked_at) + GROUPS)
+        seen = scripts_run();
+    if (!atomic_load(&is_answered))
+        test_app_tend(argument, 1);
+    return NULL;
+}
+
+static struct total total_of_csv(void)
+{
+    struct total total = {0, 0};
+    struct slice body = strbuf_slice(&test_app.res.body);
+    const char *at = body.ptr, *end = body.ptr + body.len;
+    for (; (at = memchr(at, '\n', (size_t)(end - at))) && ++at < end; total.points++) {
+        const char *time = memchr(at, ',', (size_t)(end - at));
+        const char *count = time ? memchr(time + 1, ',', (size_t)(end - time - 1)) : NULL;
+        assert_non_null(count);
+        total.count += strtod(count + 1, NULL);
+    }
+    return total;
+}
+
+static bool add_count(void *context, struct slice name, const struct json_value *value)
+{
+    (void)name;
+    double count;
+    assert_true(json_value_number(value, &count));
+    *(double *)context += count;
+    return true;
+}
+
+static bool add_heatmap_row(void *context, struct slice name, const struct json_value *row)
+{
+    (void)name;
+    struct total *total = context;
+    const struct json_value *counts = json_value_member(row, "counts");
+    total->points++;
+    if (json_value_kind(counts) != JSON_KIND_NULL)
+        json_value_each(counts, add_count, &total->count);
+    return true;
+}
+
+static struct total total_of_heatmap(void)
+{
+    struct total total = {0, 0};
+    struct json_document *document = test_app_parse_body();
+    json_value_each(json_value_member(json_document_root(document), "rows"), add_heatmap_row,
+                    &total);
+    json_document_free(document);
+    return total;
+}
+
+static const struct form {
+    const char *path, *query;
+    struct total (*total)(void);
+} forms[] = {{"/api/metrics/series", "", total_of_series},
+             {"/api/metrics/series", "&format=csv", total_of_csv},
+             {"/api/metrics/heatmap", "&buckets=10", total_of_heatmap}};
+enum { FORMS = sizeof forms / sizeof *forms };
+
+/* A type of a day, which is sealed; false: it expired only after the answer. */
+static bool expires_within_answer(const struct form *form, const char *type)
+{
+    char query[200];
+    pthread_t thread;
+    for (int64_t i = 0; i < 1440; i++)
+        figures_post(type, FIGURES_START_US + i * 60 * FIGURES_SECOND_US, (double)i);
+    test_app_tend(type, 0);
+    (void)snprintf(query, sizeof query, "type=%s&from=2024-10-04&to=2024-10-05&step=20%s", type,
+                   form->query);
+    atomic_store(&is_answered, false);
+    atomic_store(&asked_at, scripts_run());
+    assert_int_equal(pthread_create(&thread, NULL, expire_meanwhile, (char *)(uintptr_t)type), 0);
+    int status = test_app_get(form->path, query);
+    atomic_store(&is_answered, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(status, 200);
+    return test_app_body_has("\"widened\":{") || test_app_has_header("X-Data-Notes: widened");
+}
+
+/* Otherwise the groups read before had a part of the day, and those behind it nothing. */
+static void samples_that_expire_within_an_answer_are_told_once(void **state)
+{
+    (void)state;
+    enum { TRIES_MAX = 8 };
+    static const char *const names[FORMS][TRIES_MAX] = {
+        {"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"},
+        {"b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7"},
+        {"c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"}};
+    for (size_t i = 0; i < FORMS; i++) {
+        bool is_met = false;
+        for (size_t tries = 0; !is_met; tries++) {
+            assert_in_range(tries, 0, TRIES_MAX - 1);
+            is_met = expires_within_answer(&forms[i], names[i][tries]);
+            struct total total = forms[i].total();
+            assert_int_equal(total.points, 4320);
+            assert_true(total.count == 1440);
+        }
+    }
 }
 
 static void what_is_damaged_is_told_and_the_rest_served(void **state)
@@ -622,6 +746,7 @@ int main(void)
         TEST(an_answer_that_the_client_has_is_not_sent_again),
         TEST(an_answer_that_is_too_long_is_refused),
         TEST(expired_samples_are_told_once_and_as_widened),
+        TEST(samples_that_expire_within_an_answer_are_told_once),
         TEST(what_is_damaged_is_told_and_the_rest_served),
         TEST(input_is_checked_and_all_mistakes_are_told),
         TEST(without_redis_it_is_503),

@@ -200,6 +200,45 @@ static void put_chunks(int64_t hour, int64_t had, size_t count, struct slice sta
     redis_reply_free(reply);
 }
 
+static void ask(const struct metric_question *question, uint64_t count,
+                struct metric_report *report)
+{
+    struct aggregate a;
+    aggregate_init(&a, false);
+    assert_int_equal(test_store_ask(question, &a, report), ERR_OK);
+    assert_int_equal(a.moments.count, count);
+    aggregate_release(&a);
+}
+
+/* The first of two questions told a part of a chunk, the second does not know which. */
+static void what_expires_between_two_questions_is_noticed(void **state)
+{
+    (void)state;
+    int64_t hour = some_hour();
+    struct metric_report first, second;
+    post_hour(hour, 2000);
+    tend(&test_life_for_ever);
+    struct wall_time start = hour_start(hour), middle = {start.us + INT64_C(50000000)};
+    const struct metric_question questions[] = {
+        {.type = SLICE("cpu"), .from = start, .to = middle},
+        {.type = SLICE("cpu"), .from = middle, .to = hour_start(hour + 1), .before = &first}};
+    ask(&questions[0], 500, &first);
+    ask(&questions[1], 1500, &second);
+    assert_false(second.is_torn);
+    post_hour(hour - 50, 10);
+    tend(&a_day); /* what is moved alone does no harm */
+    ask(&questions[1], 1500, &second);
+    assert_false(second.is_torn);
+    assert_string_not_equal(first.layout, second.layout);
+    tend(&no_samples);
+    ask(&questions[1], 0, &second);
+    assert_true(second.is_torn);
+    ask(&questions[0], 2000, &first);
+    assert_true(first.is_widened);
+    ask(&questions[1], 0, &second);
+    assert_false(second.is_torn);
+}
+
 /* Seven hundred do not go into one page of the walk, nor into one step. */
 static void very_many_chunks_of_one_hour_expire_and_become_one(void **state)
 {
@@ -509,6 +548,7 @@ int main(void)
         LIFE_TEST(a_chunk_whose_samples_expire_keeps_its_aggregate_bit_by_bit),
         LIFE_TEST(a_sample_that_comes_after_expiry_counts),
         LIFE_TEST(chunks_without_samples_become_one),
+        LIFE_TEST(what_expires_between_two_questions_is_noticed),
         LIFE_TEST(very_many_chunks_of_one_hour_expire_and_become_one),
         LIFE_TEST(chunks_with_samples_do_not_become_one),
         LIFE_TEST(a_walk_ends_after_so_many_chunks),
