@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -257,6 +258,65 @@ static void any_mixture_is_exact(void **state)
     check_everything();
 }
 
+/* --- Months without anything --------------------------------------------------------- */
+
+/* As somebody else might leave them. */
+static void put_empty_months(int64_t first, int64_t count)
+{
+    char text[256], out[64];
+    for (int64_t month = first; month < first + count; month++) {
+        (void)snprintf(text, sizeof text, "ZADD ra:m:{cpu}:spans %lld m%lld",
+                       (long long)(((int64_t)SPAN_MONTH << 32) + month), (long long)month);
+        assert_true(test_store_command(out, sizeof out, text));
+    }
+}
+
+static void months_without_anything_are_passed(void **state)
+{
+    (void)state;
+    enum { EMPTY = PAGE_PIECES + 100 };
+    int64_t month = first_hour / MONTH_HOURS;
+    for (int64_t i = -3; i <= 3; i++) {
+        put_empty_months(month + i * EMPTY, EMPTY);
+        put_chunks(SPAN_MONTH, first_hour + i * EMPTY * MONTH_HOURS, 1, 3);
+        put_chunks(SPAN_HOUR, first_hour + i * EMPTY * MONTH_HOURS + 99, 1, 3);
+        put_open(first_hour + (i * EMPTY + EMPTY / 2) * MONTH_HOURS, 3);
+        put_open(first_hour + (i * EMPTY + PAGE_PIECES + 1) * MONTH_HOURS - 1, 3);
+        put_open(first_hour + (i * EMPTY + PAGE_PIECES + 1) * MONTH_HOURS, 3);
+    }
+    check_everything();
+}
+
+/* Two thousand, of which it has seen no more than a few for each piece that it has room for. */
+static void a_page_ends_behind_so_many_months(void **state)
+{
+    (void)state;
+    enum { PIECES = 10, SPANS = 4 * PIECES };
+    int64_t month = first_hour / MONTH_HOURS;
+    put_chunks(SPAN_MONTH, first_hour, 1, 3);
+    put_empty_months(month - 1000, 2000);
+    for (int is_backward = 0; is_backward < 2; is_backward++) {
+        const struct scan_options options = {.type = SLICE("cpu"),
+                                             .from = WALL_TIME_MIN,
+                                             .to = WALL_TIME_MAX,
+                                             .is_backward = is_backward,
+                                             .fetch_max = 1,
+                                             .pieces_max = PIECES};
+        struct scan_reader reader;
+        struct error err;
+        error_init(&err);
+        scan_reader_init(&reader, test_store.client, &options,
+                         mono_after_ms(clock_mono_now(), 20000));
+        assert_int_equal(scan_reader_turn_page(&reader, &err), ERR_OK);
+        assert_int_equal(reader.piece_count, 0);
+        if (is_backward)
+            assert_true(reader.last_hour + 1 == (month + 1000 - SPANS) * MONTH_HOURS);
+        else
+            assert_true(reader.first_hour == (month - 1000 + SPANS) * MONTH_HOURS);
+        scan_reader_release(&reader);
+    }
+}
+
 /* --- While chunks close ------------------------------------------------------------- */
 
 /* A walk that counts how often it meets each sample, whose value is its place in the model. */
@@ -392,6 +452,8 @@ int main(void)
         PAGE_TEST(open_chunks_may_be_more_than_a_megabyte),
         PAGE_TEST(a_page_may_end_anywhere),
         PAGE_TEST(any_mixture_is_exact),
+        PAGE_TEST(months_without_anything_are_passed),
+        PAGE_TEST(a_page_ends_behind_so_many_months),
         PAGE_TEST(a_chunk_that_closes_between_two_pages_is_told_once),
     };
     return cmocka_run_group_tests(tests, test_store_start_server, test_store_stop_server);
