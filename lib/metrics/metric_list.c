@@ -100,10 +100,12 @@ static void note_damage(void *context, struct wall_time from, struct wall_time t
     report->damages[report->damage_count++].to = to;
 }
 
-static void restart(void *context)
+/* The whole page is made anew, from several walks. */
+static bool restart(void *context)
 {
     const struct lister *lister = context;
     lister->listing->was_moved = true;
+    return false;
 }
 
 static bool is_enough(void *context, struct wall_time bound)
@@ -111,7 +113,7 @@ static bool is_enough(void *context, struct wall_time bound)
     const struct lister *lister = context;
     const struct sample_page *page = &lister->listing->page;
     bool is_backward = lister->options.is_backward;
-    if (lister->listing->was_moved || lister->left == 0)
+    if (lister->left == 0)
         return true;
     /* What is left is farther, but for a walk to a place, where it is nearer. */
     return is_backward == page->is_of_newest &&
@@ -211,22 +213,32 @@ static enum err_code show_types(struct listing *listing, const struct type_direc
     return code;
 }
 
+static enum err_code try_page(struct listing *listing, const struct type_directory *types,
+                              struct listed_sample *room, struct error *err)
+{
+    const struct list_question *question = listing->question;
+    enum err_code code = ERR_OK;
+    sample_page_init(&listing->page, room, question->limit, question->is_backward);
+    *listing->report = (struct metric_report){0};
+    listing->was_moved = false;
+    if (question->is_backward && question->place)
+        code = show_ties(listing, err);
+    if (code != ERR_OK || listing->was_moved)
+        return code;
+    return types ? show_types(listing, types, err) : show_type(listing, question->type, err);
+}
+
 /* `types` is NULL when the question is about one. */
 static enum err_code make_page(struct listing *listing, const struct type_directory *types,
                                struct listed_sample *room, struct error *err)
 {
-    const struct list_question *question = listing->question;
-    enum err_code code = ERR_OK;
-    do {
-        sample_page_init(&listing->page, room, question->limit, question->is_backward);
-        *listing->report = (struct metric_report){0};
-        listing->was_moved = false;
-        if (question->is_backward && question->place)
-            code = show_ties(listing, err);
-        if (code == ERR_OK && !listing->was_moved)
-            code =
-                types ? show_types(listing, types, err) : show_type(listing, question->type, err);
-    } while (code == ERR_OK && listing->was_moved);
+    int restarts = 0;
+    enum err_code code = try_page(listing, types, room, err);
+    while (code == ERR_OK && listing->was_moved) {
+        code = metric_scan_pause(&restarts, listing->deadline, err);
+        if (code == ERR_OK)
+            code = try_page(listing, types, room, err);
+    }
     return code;
 }
 

@@ -120,13 +120,14 @@ static void note_damage(void *context, struct wall_time from, struct wall_time t
     report->damage_count++;
 }
 
-static void restart(void *context)
+static bool restart(void *context)
 {
     struct series *series = context;
     *series->report = (struct metric_report){0};
     series->has_passed = false;
     for (size_t i = 0; i < series->count; i++)
         aggregate_reset(&series->points[i]);
+    return true;
 }
 
 static void finish(void *context, struct slice layout)
@@ -175,7 +176,7 @@ enum err_code metric_store_series(struct metric_store *store,
                                          .rollups = rollups_for(question->step_us),
                                          .has_histograms = points[0].has_histogram,
                                          .fetch_max = SCAN_FETCH_MAX};
-    restart(&series);
+    (void)restart(&series);
     enum err_code code =
         metric_scan_run(store->client, store->sealer, &options, &visitor, deadline, err);
     for (size_t i = 0; code == ERR_OK && i < count; i++) {

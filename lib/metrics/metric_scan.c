@@ -331,13 +331,17 @@ static bool is_enough(const struct scan *scan)
     return visitor->is_enough && visitor->is_enough(visitor->context, bound);
 }
 
-/* What moves chunks pauses now and then: the first time at once, then later and later. */
-static void pause_before(const struct scan *scan, int restarts)
+enum err_code metric_scan_pause(int *times, struct mono_time deadline, struct error *err)
 {
-    int64_t left_ms = mono_us_between(clock_mono_now(), scan->reader.deadline) / 1000;
-    int ms = restarts < 2 ? 0 : restarts < 8 ? 1 << (restarts - 2) : PAUSE_MS_MAX;
-    if (ms > 0 && ms < left_ms)
-        (void)poll(NULL, 0, ms);
+    int64_t left_ms = mono_us_between(clock_mono_now(), deadline) / 1000;
+    int before = (*times)++;
+    if (before == RESTARTS_MAX)
+        return scan_say_late(err, "chunks do not stop being moved");
+    int ms = before < 1 ? 0 : before < 7 ? 1 << (before - 1) : PAUSE_MS_MAX;
+    if (ms > left_ms / 2) /* and once more before the end */
+        ms = left_ms < 0 ? 0 : (int)(left_ms / 2);
+    (void)poll(NULL, 0, ms);
+    return ERR_OK;
 }
 
 static enum err_code walk(struct scan *scan, struct error *err)
@@ -347,10 +351,9 @@ static enum err_code walk(struct scan *scan, struct error *err)
     for (int restarts = 0; code == ERR_OK && scan->reader.state == SCAN_GOES_ON;) {
         code = walk_page(scan, err);
         if (code == ERR_OK && scan->reader.state == SCAN_WAS_MOVED) {
-            if (++restarts > RESTARTS_MAX)
-                return scan_say_late(err, "chunks do not stop being moved");
-            pause_before(scan, restarts);
-            scan->visitor->restart(scan->visitor->context);
+            if (!scan->visitor->restart(scan->visitor->context))
+                break;
+            code = metric_scan_pause(&restarts, scan->reader.deadline, err);
             start(scan);
         } else if (scan->reader.state == SCAN_GOES_ON && is_enough(scan)) {
             break;

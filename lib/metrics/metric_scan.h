@@ -52,8 +52,8 @@ struct scan_visitor {
     /* Samples between these two [from, to) cannot be read. */
     void (*note_damage)(void *context, struct wall_time from, struct wall_time to);
 
-    /* Forget everything: the walk starts again. */
-    void (*restart)(void *context);
+    /* Forget everything: the walk starts again. False: it ends instead. */
+    bool (*restart)(void *context);
 
     /* NULL, or: may the walk end here? All that is left is before (after) `bound`. */
     bool (*is_enough)(void *context, struct wall_time bound);
@@ -61,6 +61,14 @@ struct scan_visitor {
     /* NULL, or: all was shown, as of this layout (scripts/lib/spans.lua). */
     void (*finish)(void *context, struct slice layout);
 };
+
+/*
+ * Before something is begun anew because chunks were moved, as it was `*times` before: what
+ * moves them rests now and then, so wait, at first not at all, then longer and longer, 64 ms
+ * or half of what is left at most. ERR_STORE_UNAVAILABLE at the fifty-first time.
+ */
+enum err_code metric_scan_pause(int *times, struct mono_time deadline, struct error *err)
+    __attribute__((warn_unused_result));
 
 /*
  * Walk. One round trip for about `pieces_max` chunks or spans, two more for each `fetch_max`

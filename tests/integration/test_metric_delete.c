@@ -586,11 +586,12 @@ static void refuse_damage(void *context, struct wall_time from, struct wall_time
     fail_msg("a chunk is damaged");
 }
 
-static void forget_records(void *context)
+static bool forget_records(void *context)
 {
     (void)context;
     for (size_t p = 0; p < POSTERS; p++)
         memset(posters[p].is_there, 0, sizeof posters[p].is_there);
+    return true;
 }
 
 static void refuse_records(void *context, const struct record *records, size_t count,
@@ -609,9 +610,10 @@ static enum scan_want delete_then_want_records(void *context, const struct momen
     return SCAN_RECORDS;
 }
 
-static void note_restart(void *context)
+static bool note_restart(void *context)
 {
     ++*(int *)context;
+    return true;
 }
 
 static void a_deletion_between_a_page_and_its_records_is_no_damage(void **state)
@@ -655,7 +657,7 @@ static void find_what_is_there(void)
                                          .restart = forget_records};
     struct error err;
     error_init(&err);
-    forget_records(NULL);
+    (void)forget_records(NULL);
     if (metric_scan_run(test_store.client, sealer, &options, &visitor,
                         mono_after_ms(clock_mono_now(), 60000), &err) != ERR_OK)
         fail_msg("%s (%s)", err.detail, err.cause);

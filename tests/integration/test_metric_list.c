@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "chunk_sealer.h"
 #include "metric_tender.h"
@@ -248,6 +250,65 @@ static void paging_is_stable_while_chunks_are_moved(void **state)
     check_walks_beside(tend_until_told);
 }
 
+/* What upkeep does to a reader, without a rest. */
+static void *move_until_told(void *argument)
+{
+    (void)argument;
+    const struct slice argv[] = {SLICE("HINCRBY"), SLICE("ra:m:{cpu}:chunks"), SLICE("layout"),
+                                 SLICE("1")};
+    while (!atomic_load(&is_other_to_end)) {
+        struct redisReply *reply;
+        assert_int_equal(
+            redis_client_call(test_store.client, REDIS_LANE_WRITE, argv, 4, &reply, NULL), ERR_OK);
+        redis_reply_free(reply);
+    }
+    return NULL;
+}
+
+static long long scripts_run(void)
+{
+    char stats[16384];
+    assert_true(test_store_command(stats, sizeof stats, "INFO commandstats"));
+    const char *calls = strstr(stats, "cmdstat_evalsha:calls=");
+    return calls ? strtoll(strchr(calls, '=') + 1, NULL, 10) : 0;
+}
+
+/* Each try is a page of the walk, fifty at most; the tender runs a script now and then. */
+static void a_list_waits_for_chunks_to_rest(void **state)
+{
+    (void)state;
+    enum { LISTS = 5, DEADLINE_MS = 400, TRIES_MAX = 60 };
+    const struct record records[] = {{{start_us}, 1.0}, {{start_us + 1}, 2.0}};
+    pthread_t thread;
+    test_store_put_chunks("cpu", (struct span){SPAN_HOUR, hour_of((struct wall_time){start_us})},
+                          records, 1, 2);
+    atomic_store(&is_other_to_end, false);
+    assert_int_equal(pthread_create(&thread, NULL, move_until_told, NULL), 0);
+    for (int i = 0; i < LISTS; i++) {
+        const struct list_question question = {.type = SLICE("cpu"),
+                                               .from = WALL_TIME_MIN,
+                                               .to = WALL_TIME_MAX,
+                                               .is_backward = i % 2,
+                                               .limit = 2};
+        struct listed_sample samples[2];
+        struct arena arena;
+        struct metric_report report;
+        struct error err;
+        size_t count;
+        error_init(&err);
+        arena_init(&arena, 100000);
+        long long before = scripts_run();
+        enum err_code code = metric_store_list(test_store.store, &question,
+                                               mono_after_ms(clock_mono_now(), DEADLINE_MS), &arena,
+                                               samples, &count, &report, &err);
+        assert_true(code == ERR_OK ? count == 2 : code == ERR_STORE_UNAVAILABLE);
+        assert_in_range(scripts_run() - before, 1, TRIES_MAX);
+        arena_release(&arena);
+    }
+    atomic_store(&is_other_to_end, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 static size_t list_of(const char *type, struct wall_time from, struct wall_time to, size_t limit,
                       struct metric_report *report)
 {
@@ -328,6 +389,7 @@ int main(void)
         LIST_TEST(types_by_the_hundred_are_paged),
         LIST_TEST(paging_is_stable_while_another_thread_posts),
         LIST_TEST(paging_is_stable_while_chunks_are_moved),
+        LIST_TEST(a_list_waits_for_chunks_to_rest),
         LIST_TEST(a_damaged_block_is_passed_and_told_to_whom_it_concerns),
         LIST_TEST(so_is_a_chunk_that_is_damaged_altogether),
     };

@@ -353,10 +353,11 @@ static void expect_no_damage(void *context, struct wall_time from, struct wall_t
     fail_msg("something was told as damaged");
 }
 
-static void meet_none(void *context)
+static bool meet_none(void *context)
 {
     const struct count_of_meetings *c = context;
     memset(c->met, 0, c->capacity);
+    return true;
 }
 
 enum { CLOSING_HOURS = 4, CLOSING_POSTS = 3 };
