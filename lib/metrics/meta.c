@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "packed.h"
+#include "span.h"
 
 bool meta_unpack(struct slice packed, struct meta *meta)
 {
@@ -13,7 +14,8 @@ bool meta_unpack(struct slice packed, struct meta *meta)
                         .count = packed_u64(in + 16),
                         .newest = record_unpack(in + 24),
                         .first_at = {(int64_t)packed_u64(in + 40)}};
-    if (read.count == 0 || !isfinite(read.newest.value) || read.first_at.us > read.newest.at.us)
+    if (read.count == 0 || !isfinite(read.newest.value) || !has_hour(read.first_at) ||
+        !has_hour(read.newest.at) || read.first_at.us > read.newest.at.us)
         return false;
     *meta = read;
     return true;

@@ -29,6 +29,7 @@ struct meta {
     struct wall_time first_at;
 };
 
+/* False for what is no meta, or of instants that have no hour (span.h). */
 bool meta_unpack(struct slice packed, struct meta *meta);
 
 /* What stands in its place while a type is being deleted (scripts/delete_begin.lua): such

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "packed.h"
+#include "span.h"
 
 /* A mean to twice the digits: deviations of values that differ little stay exact. */
 struct mean {
@@ -165,9 +166,9 @@ static bool is_between(double value, double min, double max)
 static bool makes_sense(const struct moments *m)
 {
     return m->count > 0 && !isnan(m->sum_high) && isfinite(m->sum_low) && m->m2 >= 0.0 &&
-           isfinite(m->min) && isfinite(m->max) && m->min <= m->max &&
-           m->first.at.us <= m->last.at.us && is_between(m->first.value, m->min, m->max) &&
-           is_between(m->last.value, m->min, m->max);
+           isfinite(m->min) && isfinite(m->max) && m->min <= m->max && has_hour(m->first.at) &&
+           has_hour(m->last.at) && m->first.at.us <= m->last.at.us &&
+           is_between(m->first.value, m->min, m->max) && is_between(m->last.value, m->min, m->max);
 }
 
 bool moments_unpack(struct slice packed, struct moments *m, uint16_t *follow_bytes)

@@ -61,7 +61,8 @@ double moments_deviation(const struct moments *m);
 void moments_pack(const struct moments *m, uint16_t follow_bytes,
                   unsigned char out[static MOMENTS_PACKED_BYTES]);
 
-/* Reads the first MOMENTS_PACKED_BYTES. False for what is damaged, short or empty. */
+/* Reads the first MOMENTS_PACKED_BYTES. False for what is damaged, short, empty, or of instants
+ * that have no hour (span.h). */
 bool moments_unpack(struct slice packed, struct moments *m, uint16_t *follow_bytes);
 
 #endif

@@ -51,6 +51,12 @@ static inline struct wall_time hour_start(int64_t hour)
     return (struct wall_time){hour * HOUR_US};
 }
 
+/* Other instants were stored by somebody else: with these nothing overflows. */
+static inline bool has_hour(struct wall_time at)
+{
+    return at.us >= hour_start(HOUR_MIN).us && at.us < hour_start(HOUR_MAX + 1).us;
+}
+
 static inline int64_t span_first_hour(struct span span)
 {
     return span.number * span_hours(span.level);

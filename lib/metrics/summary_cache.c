@@ -6,6 +6,7 @@
 
 #include "packed.h"
 #include "redis_keys.h"
+#include "span.h"
 
 /*
  * A kept answer, little endian:
@@ -90,9 +91,12 @@ static bool unpack_head(struct slice packed, struct kept_answer *kept)
     if (packed.len < KEPT_HEAD_BYTES || in[0] != KEPT_VERSION || in[1] != KEPT_KIND ||
         packed.len - KEPT_HEAD_BYTES != packed_u16(in + 2) || !packed_is_sound(in, KEPT_HEAD_BYTES))
         return false;
-    *kept = (struct kept_answer){.version = packed_u64(in + 8),
-                                 .made_us = (int64_t)packed_u64(in + 16),
-                                 .end_us = (int64_t)packed_u64(in + 24)};
+    struct kept_answer read = {.version = packed_u64(in + 8),
+                               .made_us = (int64_t)packed_u64(in + 16),
+                               .end_us = (int64_t)packed_u64(in + 24)};
+    if (read.made_us < 0)
+        return false;
+    *kept = read;
     return true;
 }
 
@@ -192,7 +196,7 @@ static enum err_code compute(struct summary_cache *cache, struct slice type, enu
     enum err_code code = metric_store_series(cache->store, &window, deadline, &answer->aggregate, 1,
                                              &answer->report, err);
     const struct moments *m = &answer->aggregate.moments;
-    if (code == ERR_OK && m->count > 0 && period != PERIOD_ALL)
+    if (code == ERR_OK && m->count > 0 && has_hour(m->first.at) && period != PERIOD_ALL)
         made->end_us = m->first.at.us + span_us + 1;
     return code;
 }

@@ -393,6 +393,24 @@ static void an_answer_made_in_the_future_is_computed_again(void **state)
     assert_daily(true, 2);
 }
 
+/* Under the sanitizer: nothing overflows on what somebody else stored. */
+static void instants_beyond_all_years_do_no_harm(void **state)
+{
+    (void)state;
+    int64_t now_us = clock_wall_now().us;
+    const struct record records[] = {{{INT64_MAX}, 1.0}, {{INT64_MAX - 1}, 2.0}};
+    post(now_us, 1.0);
+    (void)ask_until_hit(PERIOD_DAILY);
+    forge_kept(0, INT64_MIN);
+    assert_daily(false, 1);
+    assert_daily(true, 1);
+    command("FLUSHALL");
+    post(now_us - 2 * spans[PERIOD_DAILY], 1.0);
+    test_store_put_open("cpu", hour_of((struct wall_time){now_us}), records, 2);
+    for (int p = 0; p < PERIOD_COUNT; p++)
+        assert_int_equal(ask_fresh((enum period)p, 0, NULL), ERR_OK);
+}
+
 /* The end of the append-only file was lost: what is kept is of data that no longer are. */
 static void an_answer_newer_than_the_data_is_replaced(void **state)
 {
@@ -547,6 +565,7 @@ int main(void)
         CACHE_TEST(a_kept_answer_is_the_computed_one_bit_by_bit),
         CACHE_TEST(an_answer_that_lacks_something_is_not_kept),
         CACHE_TEST(an_answer_made_in_the_future_is_computed_again),
+        CACHE_TEST(instants_beyond_all_years_do_no_harm),
         CACHE_TEST(an_answer_newer_than_the_data_is_replaced),
         CACHE_TEST(an_older_answer_replaces_no_newer_one),
         CACHE_TEST(kept_answers_expire),

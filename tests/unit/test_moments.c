@@ -13,6 +13,7 @@
 #include "meta.h"
 #include "moments.h"
 #include "packed.h"
+#include "span.h"
 #include "test_random.h"
 
 static struct test_random chance;
@@ -351,6 +352,20 @@ static void deviation_is_that_of_the_population(void **state)
     assert_close(moments_deviation(&m), 2.0L);
 }
 
+static const int64_t first_us = HOUR_MIN * HOUR_US, last_us = (HOUR_MAX + 1) * HOUR_US - 1;
+
+static int64_t random_instant(void)
+{
+    switch (random_below(8)) {
+    case 0:
+        return first_us;
+    case 1:
+        return last_us;
+    default:
+        return first_us + (int64_t)random_below((size_t)(last_us - first_us));
+    }
+}
+
 static void packs_and_unpacks_bit_by_bit(void **state)
 {
     (void)state;
@@ -361,7 +376,7 @@ static void packs_and_unpacks_bit_by_bit(void **state)
         moments_init(&m);
         size_t count = 1 + random_below(50);
         for (size_t i = 0; i < count; i++)
-            moments_add(&m, record_at((int64_t)test_random_u64(&chance), random_value(2)));
+            moments_add(&m, record_at(random_instant(), random_value(2)));
         moments_pack(&m, wanted, packed);
         struct slice exact = heap_slice_new(packed, sizeof packed);
         assert_true(moments_unpack(exact, &read, &follow));
@@ -407,7 +422,7 @@ static void any_damage_is_refused(void **state)
 static void nonsense_under_a_good_seal_is_refused(void **state)
 {
     (void)state;
-    enum { BAD = 11 };
+    enum { BAD = 15 };
     struct moments out, bad[BAD];
     uint16_t follow;
     for (size_t i = 0; i < BAD; i++)
@@ -423,6 +438,10 @@ static void nonsense_under_a_good_seal_is_refused(void **state)
     bad[8].m2 = NAN;
     bad[9].first.value = NAN;
     bad[10].last.value = 2.6;
+    bad[11].first.at.us = first_us - 1;
+    bad[12].first.at.us = INT64_MIN;
+    bad[13].last.at.us = last_us + 1;
+    bad[14].last.at.us = INT64_MAX;
     for (size_t i = 0; i < BAD; i++) {
         unsigned char packed[MOMENTS_PACKED_BYTES];
         moments_pack(&bad[i], 32, packed);
@@ -450,7 +469,16 @@ static void meta_is_read_only_where_it_is_whole(void **state)
     assert_false(meta_unpack(slice_of((char *)packed, sizeof packed), &meta));
     record_pack(record_at(-8, 2.5), packed + 24); /* newest before first */
     assert_false(meta_unpack(slice_of((char *)packed, sizeof packed), &meta));
+    record_pack(record_at(last_us, 2.5), packed + 24);
+    assert_true(meta_unpack(slice_of((char *)packed, sizeof packed), &meta));
+    record_pack(record_at(last_us + 1, 2.5), packed + 24);
+    assert_false(meta_unpack(slice_of((char *)packed, sizeof packed), &meta));
     record_pack(record_at(-5, 2.5), packed + 24);
+    packed_put_u64(packed + 40, (uint64_t)first_us);
+    assert_true(meta_unpack(slice_of((char *)packed, sizeof packed), &meta));
+    packed_put_u64(packed + 40, (uint64_t)first_us - 1);
+    assert_false(meta_unpack(slice_of((char *)packed, sizeof packed), &meta));
+    packed_put_u64(packed + 40, (uint64_t)-7);
     packed[0]++;
     assert_false(meta_unpack(slice_of((char *)packed, sizeof packed), &meta));
 }
