@@ -3,10 +3,11 @@
  *
  * Writing appends a record to the open chunk of its hour and moves `meta`: one script
  * call, O(1), whatever the size of the data, the order or the age of samples. A chunk
- * that is full, or whose hour is over, is closed, sealed (chunk.h) and never written to
- * again; what is sparse is gathered into the day or the month (metric_tender.h). Reading
- * (metric_scan.h) takes the aggregates of closed chunks, rolled up by hour, day and month,
- * and folds in the open ones and the chunks at the edges of its window. Thread-safe.
+ * that is full, or whose hour is over, is closed and sealed (chunk.h): writing does not touch
+ * it again. Upkeep does (metric_tender.h): few samples are gathered with others of their hour,
+ * their day or their month, what has expired is cut off, and what is left of that is merged.
+ * Reading (metric_scan.h) takes the aggregates of closed chunks, rolled up by hour, day and
+ * month, and folds in the open ones and the chunks at the edges of its window. Thread-safe.
  */
 #ifndef LIB_METRICS_METRIC_STORE_H
 #define LIB_METRICS_METRIC_STORE_H
@@ -84,7 +85,7 @@ struct metric_question {
 /*
  * Aggregate what lies in a window, exact to the microsecond, into `count` points (one for
  * each step), which the caller has made by aggregate_init, all alike: with histograms or
- * without. They are reset first. As of one instant not before the call for each 500 chunks
+ * without. They are reset first. As of one instant not before the call for each 512 chunks
  * or spans. Unknown type: empty points. A few round trips, bounded by `deadline`; chunks
  * that were not sealed or rolled up yet cost more, once.
  */

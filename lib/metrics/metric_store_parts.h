@@ -1,4 +1,4 @@
-/* metric_store_parts: what metric_store.c, metric_query.c and metric_list.c share. */
+/* metric_store_parts: what the files of the store share: metric_{store,types,query,list}.c. */
 #ifndef LIB_METRICS_METRIC_STORE_PARTS_H
 #define LIB_METRICS_METRIC_STORE_PARTS_H
 

@@ -11,10 +11,13 @@
 /*
  * A kept answer, little endian:
  *
- *   0  u8   KEPT_VERSION   1 u8 KEPT_KIND   2 u16 bytes of the aggregate   4 u32 seal of these 32
- * (packed.h) 8  u64  version of the data that it was made from 16  i64  when it was made   24 i64
- * when it stops being true by itself (us, Redis TIME) 32       packed aggregate (aggregate.h), of a
- * size of its own; nothing when no sample counts
+ *   0  u8   KEPT_VERSION      1 u8 KEPT_KIND
+ *   2  u16  bytes of the aggregate
+ *   4  u32  seal of these 32 (packed.h)
+ *   8  u64  version of the data that it was made from
+ *  16  i64  when it was made (us, Redis TIME)
+ *  24  i64  when it stops being true by itself
+ *  32       packed aggregate (aggregate.h); nothing when no sample counts
  */
 enum { KEPT_VERSION = 2, KEPT_KIND = 'S', KEPT_HEAD_BYTES = 32, KEEP_EVERY_US = 100000 };
 
