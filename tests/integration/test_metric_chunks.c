@@ -613,16 +613,10 @@ static void only_the_first_damages_are_told(void **state)
     check_reported(WALL_TIME_MIN, WALL_TIME_MAX, METRIC_DAMAGES_MAX, &report);
 }
 
-static void an_open_chunk_of_odd_length_is_told_of(void **state)
+/* The open chunk of the hour cannot be read. */
+static void check_damaged_open(void)
 {
-    (void)state;
-    char text[160], out[64];
     struct metric_report report;
-    put_chunks(CHUNKS);
-    fill_open(hour, 10);
-    fill_open(hour + 1, 10);
-    (void)snprintf(text, sizeof text, "APPEND %s x", key_of(raw_name(-1)));
-    assert_true(test_store_command(out, sizeof out, text));
     forget_samples((size_t)CHUNKS * EACH, 10);
     for (int round = 0; round < 2; round++) {
         check_reported(WALL_TIME_MIN, WALL_TIME_MAX, 1, &report);
@@ -634,6 +628,28 @@ static void an_open_chunk_of_odd_length_is_told_of(void **state)
     /* Others can be written and read. */
     test_store_post("cpu", start_us() + HOUR_US + 1, 5.0);
     check_reported((struct wall_time){start_us() + HOUR_US}, WALL_TIME_MAX, 0, &report);
+}
+
+static void an_open_chunk_of_odd_length_is_told_of(void **state)
+{
+    (void)state;
+    char text[160], out[64];
+    put_chunks(CHUNKS);
+    fill_open(hour, 10);
+    fill_open(hour + 1, 10);
+    (void)snprintf(text, sizeof text, "APPEND %s x", key_of(raw_name(-1)));
+    assert_true(test_store_command(out, sizeof out, text));
+    check_damaged_open();
+}
+
+static void a_lost_open_chunk_is_told_of(void **state)
+{
+    (void)state;
+    put_chunks(CHUNKS);
+    fill_open(hour, 10);
+    fill_open(hour + 1, 10);
+    command("DEL", raw_name(-1));
+    check_damaged_open();
 }
 
 static void an_unsealed_chunk_of_odd_length_is_told_of_and_stays(void **state)
@@ -677,6 +693,7 @@ int main(void)
         CHUNK_TEST(a_lost_chunk_is_told_of),
         CHUNK_TEST(only_the_first_damages_are_told),
         CHUNK_TEST(an_open_chunk_of_odd_length_is_told_of),
+        CHUNK_TEST(a_lost_open_chunk_is_told_of),
         CHUNK_TEST(an_unsealed_chunk_of_odd_length_is_told_of_and_stays),
     };
     return cmocka_run_group_tests(tests, test_store_start_server, test_store_stop_server);
