@@ -261,7 +261,8 @@ static enum err_code answer_period(struct summary_cache *cache, struct slice typ
         enum err_code code = compute(cache, type, period, question, deadline, answer, &made, err);
         if (code != ERR_OK)
             return code;
-        bool is_whole = !answer->report.is_widened && answer->report.damage_count == 0;
+        const struct metric_report *report = &answer->report;
+        bool is_whole = !report->is_widened && !report->is_folded && report->damage_count == 0;
         if (is_whole && is_worth_keeping(question))
             keep(cache, type, period, &made, &answer->aggregate);
     }

@@ -6,7 +6,8 @@
  * by itself: when its oldest counted sample leaves the window (the window is
  * [now - span, for ever), so a sample dated in the future is inside already). Else it
  * is computed again. A refill computed from an older version never replaces a newer
- * one. Answers of types without samples are not kept. Thread-safe.
+ * one. Answers of types without samples are not kept, nor those whose report has
+ * something to say. Thread-safe.
  */
 #ifndef LIB_METRICS_SUMMARY_CACHE_H
 #define LIB_METRICS_SUMMARY_CACHE_H

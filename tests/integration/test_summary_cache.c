@@ -13,7 +13,9 @@
 #include <stdlib.h>
 
 #include "await.h"
+#include "chunk.h"
 #include "packed.h"
+#include "redis_keys.h"
 #include "summary_cache.h"
 #include "test_store.h"
 
@@ -350,6 +352,43 @@ static void an_answer_that_lacks_something_is_not_kept(void **state)
     assert_string_equal(text, "0");
 }
 
+/* All that is left of two samples that have expired, the older one outside of a day. */
+static void put_base(int64_t now_us)
+{
+    static unsigned char base[CHUNK_STAMP_BYTES + AGGREGATE_PACKED_BYTES_MAX];
+    const struct record records[] = {{{now_us - 2 * spans[PERIOD_DAILY]}, 1.0}, {{now_us}, 2.0}};
+    struct aggregate a;
+    struct redis_key key;
+    struct redisReply *reply;
+    aggregate_init(&a, true);
+    aggregate_add_run(&a, records, 2);
+    size_t len = CHUNK_STAMP_BYTES + aggregate_pack(&a, base + CHUNK_STAMP_BYTES);
+    aggregate_release(&a);
+    redis_key_base(&key, redis_client_key_prefix(test_store.client), SLICE("cpu"));
+    const struct slice argv[] = {SLICE("SET"), redis_key_slice(&key),
+                                 slice_of((const char *)base, len)};
+    assert_int_equal(redis_client_call(test_store.client, REDIS_LANE_WRITE, argv, 3, &reply, NULL),
+                     ERR_OK);
+    redis_reply_free(reply);
+}
+
+/* What is kept does not say so. */
+static void an_answer_without_what_was_folded_is_not_kept(void **state)
+{
+    (void)state;
+    int64_t now_us = clock_wall_now().us;
+    post(now_us, 1.0);
+    put_base(now_us);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(ask(PERIOD_DAILY)->count, 1);
+        assert_true(answer.report.is_folded);
+        assert_false(answer.is_hit);
+        test_store_settle();
+    }
+    assert_int_equal(ask_until_hit(PERIOD_ALL)->count, 3);
+    assert_false(answer.report.is_folded);
+}
+
 /* The kept answer, as if made at `made_us` and of data so much newer (summary_cache.c: bytes
  * 8 to 23; the head is sealed by itself). */
 static void forge_kept(int64_t version_ahead, int64_t made_us)
@@ -564,6 +603,7 @@ int main(void)
         CACHE_TEST(damaged_answers_are_computed_again),
         CACHE_TEST(a_kept_answer_is_the_computed_one_bit_by_bit),
         CACHE_TEST(an_answer_that_lacks_something_is_not_kept),
+        CACHE_TEST(an_answer_without_what_was_folded_is_not_kept),
         CACHE_TEST(an_answer_made_in_the_future_is_computed_again),
         CACHE_TEST(instants_beyond_all_years_do_no_harm),
         CACHE_TEST(an_answer_newer_than_the_data_is_replaced),
