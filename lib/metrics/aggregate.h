@@ -44,7 +44,8 @@ size_t aggregate_pack(const struct aggregate *a,
 /*
  * Read a packed aggregate from the beginning of `packed` into `a`, which keeps its
  * has_histogram: without it, the first MOMENTS_PACKED_BYTES suffice. Never trusts its
- * input: false for what is damaged, short, empty, or does not agree with itself.
+ * input: false for what is damaged, short, empty, or does not agree with itself; false, too,
+ * without memory, of which `a` then tells (aggregate_failed).
  */
 bool aggregate_unpack(struct slice packed, struct aggregate *a);
 

@@ -154,18 +154,26 @@ static void end_span(struct scan *scan, const struct piece *piece)
     }
 }
 
+static enum err_code say_no_memory(struct error *err)
+{
+    return error_set(err, ERR_NO_MEMORY, "Out of memory");
+}
+
 /* One that is damaged is dropped, and the walk does without any. */
-static void use_rollup(struct scan *scan, const struct piece *piece)
+static enum err_code use_rollup(struct scan *scan, const struct piece *piece, struct error *err)
 {
     if (aggregate_unpack(chunk_aggregate(piece->bytes), &scan->sum)) {
         show_aggregate(scan, &scan->sum, false);
-        return;
+        return ERR_OK;
     }
+    if (aggregate_failed(&scan->sum))
+        return say_no_memory(err);
     char name[SPAN_NAME_BYTES];
     keep_rollup(scan, span_name(piece->span, name), slice_of(piece->bytes.ptr, CHUNK_STAMP_BYTES),
                 SLICE(""));
     scan->reader.rollups = SPAN_NONE;
     scan->reader.state = SCAN_WAS_MOVED;
+    return ERR_OK;
 }
 
 /* --- Chunks of which records are wanted -------------------------------------------- */
@@ -212,6 +220,8 @@ static enum err_code use_records(struct scan *scan, size_t index, const struct p
         return code;
     bool has_aggregate =
         chunk.is_sealed && aggregate_unpack(chunk_aggregate(chunk.bytes), &scan->sum);
+    if (aggregate_failed(&scan->sum))
+        return say_no_memory(err);
     if (has_aggregate && chunk_block(chunk.bytes).len == 0)
         show_aggregate(scan, &scan->sum, true);
     else if (open_chunk(scan, &chunk, &count))
@@ -227,7 +237,10 @@ static enum err_code use_records(struct scan *scan, size_t index, const struct p
 static enum err_code use_chunk(struct scan *scan, size_t index, const struct piece *piece,
                                struct error *err)
 {
-    switch (judge(scan, piece)) {
+    enum scan_want want = judge(scan, piece);
+    if (aggregate_failed(&scan->sum))
+        return say_no_memory(err);
+    switch (want) {
     case SCAN_AGGREGATE:
         show_aggregate(scan, &scan->sum, false);
         return ERR_OK;
@@ -248,12 +261,16 @@ static bool is_in_frame(const struct scan *scan, const struct piece *piece)
 }
 
 /* Samples that nothing is known of but this, together. */
-static void use_base(struct scan *scan, const struct piece *piece)
+static enum err_code use_base(struct scan *scan, const struct piece *piece, struct error *err)
 {
+    const struct scan_visitor *visitor = scan->visitor;
     if (aggregate_unpack(chunk_aggregate(piece->bytes), &scan->sum))
-        scan->visitor->take_base(scan->visitor->context, &scan->sum);
+        visitor->take_base(visitor->context, &scan->sum);
+    else if (aggregate_failed(&scan->sum))
+        return say_no_memory(err);
     else
-        scan->visitor->note_damage(scan->visitor->context, WALL_TIME_MIN, WALL_TIME_MAX);
+        visitor->note_damage(visitor->context, WALL_TIME_MIN, WALL_TIME_MAX);
+    return ERR_OK;
 }
 
 static void use_open(struct scan *scan, const struct piece *piece)
@@ -282,8 +299,7 @@ static enum err_code use_piece(struct scan *scan, size_t index, struct error *er
         return code;
     switch (piece.kind) {
     case PIECE_BASE:
-        use_base(scan, &piece);
-        return ERR_OK;
+        return use_base(scan, &piece, err);
     case PIECE_SPAN_BEGIN:
         if (scan->depth == SPAN_MONTH || piece.bytes.len > CHUNK_STAMP_BYTES)
             return scan_say_unexpected(err, "spans are not nested as they should be");
@@ -293,8 +309,7 @@ static enum err_code use_piece(struct scan *scan, size_t index, struct error *er
         end_span(scan, &piece);
         return ERR_OK;
     case PIECE_ROLLUP:
-        use_rollup(scan, &piece);
-        return ERR_OK;
+        return use_rollup(scan, &piece, err);
     case PIECE_OPEN:
         use_open(scan, &piece);
         return ERR_OK;
@@ -369,7 +384,7 @@ enum err_code metric_scan_run(struct redis_client *client, struct chunk_sealer *
 {
     struct scan *scan = malloc(sizeof *scan);
     if (!scan)
-        return error_set(err, ERR_NO_MEMORY, "Out of memory");
+        return say_no_memory(err);
     scan->client = client;
     scan->sealer = sealer;
     scan->options = options;
