@@ -8,6 +8,7 @@
  * Every count has to include the sample, unless the answer says that it is the last one known while
  * Redis is slow. With READ_PORT the question goes to another instance. With FRESH_MS in the
  * environment an answer may lack what was written less than so long ago, and one at least has to.
+ * On a busy machine Redis may be too slow for some: one request in a hundred may be 503.
  * Prints what it found; exit code 1 when one answer was older than it may be.
  */
 #include <pthread.h>
@@ -19,7 +20,7 @@
 #include "clock.h"
 #include "http_client.h"
 
-enum { PERIODS = 3 };
+enum { PERIODS = 3, PATIENCE_MS = 20000 };
 static const char *const periods[PERIODS] = {"all", "daily", "hourly"};
 
 struct pair_thread {
@@ -28,7 +29,7 @@ struct pair_thread {
     int64_t fresh_us;
     struct mono_time *stored_at; /* of each sample, by our clock */
     int stored;
-    int stale, labelled, allowed, failed, hits[PERIODS];
+    int stale, labelled, allowed, refused, failed, hits[PERIODS];
     int64_t slowest_us;
 };
 
@@ -41,6 +42,13 @@ static int least_count(const struct pair_thread *t, struct mono_time now)
     return count;
 }
 
+static bool has_status(struct pair_thread *t, int status, int wanted)
+{
+    t->refused += status == 503;
+    t->failed += status != 503 && status != wanted;
+    return status == wanted;
+}
+
 /* Also asks again: the second answer comes from the cache. */
 static void ask(struct pair_thread *t, struct http_client *reader, const char *type, int period)
 {
@@ -49,10 +57,8 @@ static void ask(struct pair_thread *t, struct http_client *reader, const char *t
                    periods[period]);
     for (int again = 0; again < 2; again++) {
         int wanted = least_count(t, clock_mono_now());
-        if (http_client_request(reader, "GET", target, NULL) != 200) {
-            t->failed++;
+        if (!has_status(t, http_client_request(reader, "GET", target, NULL), 200))
             continue;
-        }
         char cache[16] = "";
         (void)http_client_header(reader, "X-Cache", cache, sizeof cache);
         t->hits[period] += strcmp(cache, "HIT") == 0;
@@ -68,8 +74,8 @@ static void *run(void *argument)
 {
     struct pair_thread *t = argument;
     struct http_client writer, reader;
-    http_client_init(&writer, "127.0.0.1", t->write_port, 5000);
-    http_client_init(&reader, "127.0.0.1", t->read_port, 5000);
+    http_client_init(&writer, "127.0.0.1", t->write_port, PATIENCE_MS);
+    http_client_init(&reader, "127.0.0.1", t->read_port, PATIENCE_MS);
     char type[64], body[160];
     (void)snprintf(type, sizeof type, "pair_%ld_%d", (long)getpid(), t->id);
     t->stored_at = calloc((size_t)t->pairs + 1, sizeof *t->stored_at);
@@ -79,10 +85,8 @@ static void *run(void *argument)
         (void)snprintf(body, sizeof body, "{\"timestamp\":%lld,\"value\":%d,\"type\":\"%s\"}",
                        (long long)(clock_wall_now().us / 1000000), i, type);
         struct mono_time start = clock_mono_now();
-        if (http_client_request(&writer, "POST", "/api/metrics", body) != 201) {
-            t->failed++;
+        if (!has_status(t, http_client_request(&writer, "POST", "/api/metrics", body), 201))
             continue;
-        }
         t->stored_at[t->stored++] = clock_mono_now();
         ask(t, &reader, type, i % PERIODS);
         int64_t us = mono_us_between(start, clock_mono_now());
@@ -119,24 +123,26 @@ int main(int argc, char **argv)
         if (pthread_create(&threads[i].thread, NULL, run, &threads[i]) != 0)
             return 2;
     }
-    int stale = 0, labelled = 0, allowed = 0, failed = 0, hits[PERIODS] = {0};
+    int stale = 0, labelled = 0, allowed = 0, refused = 0, failed = 0, hits[PERIODS] = {0};
     int64_t slowest_us = 0;
     for (int i = 0; i < count; i++) {
         (void)pthread_join(threads[i].thread, NULL);
         stale += threads[i].stale;
         labelled += threads[i].labelled;
         allowed += threads[i].allowed;
+        refused += threads[i].refused;
         failed += threads[i].failed;
         for (int p = 0; p < PERIODS; p++)
             hits[p] += threads[i].hits[p];
         slowest_us = threads[i].slowest_us > slowest_us ? threads[i].slowest_us : slowest_us;
     }
-    (void)printf(
-        "pairs=%d stale=%d told_stale=%d older=%d failed=%d hits=%d,%d,%d slowest_ms=%lld\n",
-        pairs / count * count, stale, labelled, allowed, failed, hits[0], hits[1], hits[2],
-        (long long)(slowest_us / 1000));
+    (void)printf("pairs=%d stale=%d told_stale=%d older=%d refused=%d failed=%d hits=%d,%d,%d "
+                 "slowest_ms=%lld\n",
+                 pairs / count * count, stale, labelled, allowed, refused, failed, hits[0], hits[1],
+                 hits[2], (long long)(slowest_us / 1000));
     /* A test in which nothing came from a cache, or nothing was old that may be, would
      * have shown nothing. */
-    bool has_shown = hits[0] > 0 && hits[1] > 0 && hits[2] > 0 && (fresh_us == 0 || allowed > 0);
+    bool has_shown = hits[0] > 0 && hits[1] > 0 && hits[2] > 0 && (fresh_us == 0 || allowed > 0) &&
+                     refused <= pairs / 100;
     return stale == 0 && failed == 0 && has_shown ? 0 : 1;
 }
