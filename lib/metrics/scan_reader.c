@@ -9,9 +9,9 @@ enum { PAGE_OPEN_BYTES = 1 << 20, REPLY_HEAD = 3, PIECE_ELEMENTS = 4 };
 
 enum err_code scan_say_unexpected(struct error *err, const char *cause)
 {
-    enum err_code code = error_set(err, ERR_INTERNAL, "Internal error");
+    (void)error_set(err, ERR_INTERNAL, "Internal error");
     error_set_cause(err, "%s", cause);
-    return code;
+    return ERR_INTERNAL;
 }
 
 enum err_code scan_say_late(struct error *err, const char *cause)

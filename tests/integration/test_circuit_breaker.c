@@ -88,11 +88,23 @@ static void fail_calls(struct circuit_breaker *breaker, int count)
     }
 }
 
+static bool is_given_afresh(const char *name, struct breaker_permit *permit)
+{
+    *permit = ask_afresh(name);
+    return permit->is_admitted;
+}
+
+static bool is_given(struct circuit_breaker *breaker, struct breaker_permit *permit)
+{
+    *permit = ask(breaker);
+    return permit->is_admitted;
+}
+
 /* Ask until a probe is given out. */
 static struct breaker_permit await_probe(const char *name)
 {
     struct breaker_permit permit;
-    AWAIT((permit = ask_afresh(name), permit.is_admitted));
+    AWAIT(is_given_afresh(name, &permit));
     assert_true(permit.is_probe && permit.is_admitted && permit.is_shared);
     return permit;
 }
@@ -534,7 +546,7 @@ static void without_redis_the_local_machine_goes_on_and_redis_wins_later(void **
     assert_int_equal(status.probe_at_us - status.opened_at_us, RESET_MS * 1000);
     assert_false(ask(breaker).is_admitted);
 
-    AWAIT((local = ask(breaker), local.is_admitted));
+    AWAIT(is_given(breaker, &local));
     assert_true(local.is_probe && !local.is_shared);
     circuit_breaker_record(breaker, &local, BREAKER_FAILURE);
     assert_int_equal(status_of(breaker).state, BREAKER_OPEN);

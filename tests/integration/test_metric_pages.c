@@ -396,7 +396,7 @@ static void walk_while_chunks_close(const struct scan_options *options, int64_t 
                                      mono_after_ms(clock_mono_now(), 20000), &err),
                      ERR_OK);
     for (size_t i = first; i < c.capacity; i++) {
-        if (c.met[i] != 1 && (i < known || c.met[i] != 0))
+        if ((i < known || c.met[i] != 0) && c.met[i] != 1)
             fail_msg("%s, sample %zu of %zu was met %d times",
                      options->is_backward ? "backward" : "forward", i - first, known - first,
                      c.met[i]);
