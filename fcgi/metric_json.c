@@ -41,7 +41,7 @@ void metric_json_unavailable(struct json_writer *w, const struct metric_figure *
         json_write_end(w);
 }
 
-double metric_json_quantile(const struct aggregate *a, double q)
+double metric_json_quantile(const struct aggregate *a, uint32_t q)
 {
     const struct moments *m = &a->moments;
     return m->count > 0 ? histogram_quantile(&a->histogram, q, m->min, m->max) : NAN;

@@ -28,8 +28,8 @@ extern const char METRIC_JSON_SUM_TOO_LARGE[];
 void metric_json_unavailable(struct json_writer *w, const struct metric_figure *figures,
                              const double *values, size_t count);
 
-/* The value at quantile `q`; NAN when there is no sample. */
-double metric_json_quantile(const struct aggregate *a, double q);
+/* The value at quantile `q` (histogram.h); NAN when there is no sample. */
+double metric_json_quantile(const struct aggregate *a, uint32_t q);
 
 /* Members `from`, `to` and `step_seconds`, null where there are no steps. */
 void metric_json_steps(struct json_writer *w, const struct window *window,

@@ -114,7 +114,7 @@ static void write_changes(struct json_writer *w, const struct summary_view *view
     json_write_name(w, "percentiles");
     json_write_object(w);
     for (size_t i = 0; i < view->percentiles->count; i++) {
-        double q = view->percentiles->entries[i].q;
+        uint32_t q = view->percentiles->entries[i].q;
         write_change(w, view->percentiles->entries[i].name, metric_json_quantile(before, q),
                      metric_json_quantile(now, q));
     }

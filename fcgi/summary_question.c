@@ -7,7 +7,11 @@
 /* What percentiles_read makes of 50,90,95,99,99.9, without reading it each time. */
 static const struct percentiles usual_percentiles = {
     .count = 5,
-    .entries = {{0.5, "p50"}, {0.9, "p90"}, {0.95, "p95"}, {0.99, "p99"}, {0.999, "p999"}},
+    .entries = {{50000000, "p50"},
+                {90000000, "p90"},
+                {95000000, "p95"},
+                {99000000, "p99"},
+                {99900000, "p999"}},
 };
 
 /* Most requests have none of these. */

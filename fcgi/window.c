@@ -285,20 +285,20 @@ enum err_code steps_read(const struct request *req, const struct window *window,
 }
 
 /* In millionths of a percent, so that equal ones are equal. */
-static bool parse_percentile(struct slice text, int64_t *millionths)
+static bool parse_percentile(struct slice text, uint32_t *millionths)
 {
     double value;
     if (!number_parse_double(text, &value) || !(value >= 0 && value <= 100))
         return false;
-    *millionths = llround(value * 1e6);
+    *millionths = (uint32_t)llround(value * 1e6);
     /* The double nearest to a decimal is this quotient, for six decimals and no more. */
     return (double)*millionths / 1e6 == value;
 }
 
-static void name_percentile(int64_t millionths, char name[static PERCENTILE_NAME_BYTES])
+static void name_percentile(uint32_t millionths, char name[static PERCENTILE_NAME_BYTES])
 {
-    unsigned whole = (unsigned)(millionths / 1000000);
-    unsigned fraction = (unsigned)(millionths % 1000000);
+    unsigned whole = millionths / 1000000;
+    unsigned fraction = millionths % 1000000;
     if (fraction == 0) {
         (void)snprintf(name, PERCENTILE_NAME_BYTES, "p%u", whole);
         return;
@@ -312,7 +312,7 @@ static void name_percentile(int64_t millionths, char name[static PERCENTILE_NAME
 static enum err_code add_percentile(struct slice text, struct percentiles *percentiles,
                                     struct error *err)
 {
-    int64_t millionths;
+    uint32_t millionths;
     if (!parse_percentile(text, &millionths))
         return error_add_field(err, "query", "percentiles",
                                "must be numbers from 0 to 100 with at most six decimals and a "
@@ -321,7 +321,7 @@ static enum err_code add_percentile(struct slice text, struct percentiles *perce
         return error_add_field(err, "query", "percentiles", "must be %d numbers at most",
                                PERCENTILES_MAX);
     size_t count = percentiles->count++;
-    percentiles->entries[count].q = (double)millionths / 1e8;
+    percentiles->entries[count].q = millionths;
     name_percentile(millionths, percentiles->entries[count].name);
     for (size_t i = 0; i < count; i++) {
         if (strcmp(percentiles->entries[i].name, percentiles->entries[count].name) == 0)

@@ -108,7 +108,7 @@ enum { PERCENTILES_MAX = 20, PERCENTILE_NAME_BYTES = 24 };
 struct percentiles {
     size_t count;
     struct {
-        double q; /* 0 to 1 */
+        uint32_t q; /* millionths of a percent, which is a quantile of histogram.h */
         /* "p50", "p9.9", "p0.5", "p100"; from 99 on without the point: "p999" is 99.9 */
         char name[PERCENTILE_NAME_BYTES];
     } entries[PERCENTILES_MAX];

@@ -357,11 +357,11 @@ uint64_t histogram_count(const struct histogram *h)
     return h->zero_count + count_side(&h->positive) + count_side(&h->negative);
 }
 
-/* The product may be rounded up to what it must stay below. */
-static uint64_t rank_of(double q, uint64_t count)
+/* floor(q * (count - 1) / QUANTILE_ONE), in two parts, as the product may have 90 bits. */
+static uint64_t rank_of(uint32_t q, uint64_t count)
 {
-    double last = (double)(count - 1), rank = floor(q * last);
-    return rank < last ? (uint64_t)rank : count - 1;
+    uint64_t last = count - 1;
+    return last / QUANTILE_ONE * q + last % QUANTILE_ONE * q / QUANTILE_ONE;
 }
 
 /* `rank` is below the count. */
@@ -382,7 +382,7 @@ static double value_at(const struct histogram *h, uint64_t rank)
     return estimate(b->index, h->scale);
 }
 
-double histogram_quantile(const struct histogram *h, double q, double min, double max)
+double histogram_quantile(const struct histogram *h, uint32_t q, double min, double max)
 {
     uint64_t count = histogram_count(h);
     if (count == 0)

@@ -75,14 +75,18 @@ void histogram_coarsen(struct histogram *h, int scale);
 
 uint64_t histogram_count(const struct histogram *h);
 
+/* A quantile is a whole number of hundred-millionths, so that 0.999 and its rank are exact. */
+enum { QUANTILE_ONE = 100000000 };
+
 /*
- * The value at rank floor(q * (count - 1)) of the values in ascending order, the product
- * being that of doubles. `min` and `max` are the exact extremes: they are the answer at the
- * first and the last rank and bound every other, which is within histogram_error() of the
- * value, relative. (Where doubles are subnormal and themselves this coarse, half the distance
- * of two, 2^-1075, comes on top.) 0 <= q <= 1. An empty histogram gives 0. 0.5 us.
+ * The value at rank floor(q * (count - 1) / QUANTILE_ONE) of the values in ascending order, a
+ * whole number without any rounding, whatever the count. `min` and `max` are the exact
+ * extremes: they are the answer at the first and the last rank and bound every other, which is
+ * within histogram_error() of the value, relative, but for the rounding of doubles. (Where
+ * doubles are subnormal and themselves this coarse, half the distance of two, 2^-1075, comes on
+ * top.) `q` is at most QUANTILE_ONE. An empty histogram gives 0. 0.5 us.
  */
-double histogram_quantile(const struct histogram *h, double q, double min, double max);
+double histogram_quantile(const struct histogram *h, uint32_t q, double min, double max);
 
 /* The bound of the relative error: (b - 1) / (b + 1) at the present scale. */
 double histogram_error(const struct histogram *h);

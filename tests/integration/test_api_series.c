@@ -49,11 +49,11 @@ static void check_figures(const struct json_value *point, const struct selection
 static const struct percentile_row {
     const char *query;
     const char *names[4];
-    double qs[4];
+    uint32_t per_mille[4];
 } percentile_rows[] = {
-    {"", {"p50", "p95", "p99"}, {0.5, 0.95, 0.99}},
+    {"", {"p50", "p95", "p99"}, {500, 950, 990}},
     {"&percentiles=", {NULL}, {0}},
-    {"&percentiles=0,99.9,100,12.5", {"p0", "p999", "p100", "p12.5"}, {0.0, 0.999, 1.0, 0.125}},
+    {"&percentiles=0,99.9,100,12.5", {"p0", "p999", "p100", "p12.5"}, {0, 999, 1000, 125}},
 };
 enum { PERCENTILE_ROWS = sizeof percentile_rows / sizeof *percentile_rows };
 
@@ -137,7 +137,7 @@ static void check_percentiles(const struct points_check *check, const struct jso
             figures_assert_is(point, row->names[i], NAN);
             continue;
         }
-        double value = test_figures.selected[(size_t)floor(row->qs[i] * (double)(e->count - 1))];
+        double value = test_figures.selected[row->per_mille[i] * (e->count - 1) / 1000];
         figures_assert_is_near(point, row->names[i], (long double)value,
                                (long double)(check->error * 1.0000001 * fabs(value)));
     }

@@ -154,6 +154,24 @@ static void percentiles_are_within_their_error(void **state)
     assert_true(test_app_body_has("\"percentiles\":{},\"percentile_error\":"));
 }
 
+/* That of 1.1^0 to 1.1^100 at p is 1.1^p, also where p / 100 * 100 is less than p in doubles. */
+static void a_percentile_has_the_rank_of_whole_numbers(void **state)
+{
+    (void)state;
+    begin(NULL);
+    for (int i = 0; i <= 100; i++)
+        test_app_add("a", i * INT64_C(1000000), pow(1.1, i));
+    for (int p = 0; p <= 100; p++) {
+        char query[64], path[32];
+        (void)snprintf(query, sizeof query, "type=a&percentiles=%d", p);
+        (void)snprintf(path, sizeof path, "percentiles.p%d", p);
+        ask(query);
+        double actual = number_at(path), expected = pow(1.1, p);
+        if (fabs(actual - expected) > number_at("percentile_error") * 1.0000001 * expected)
+            fail_msg("%s is %g instead of %g", path, actual, expected);
+    }
+}
+
 /* --- Windows ------------------------------------------------------------------------ */
 
 static void check_count(const char *from, const char *to, int expected)
@@ -652,6 +670,7 @@ int main(void)
         TEST(nothing_is_zeros_and_nulls),
         TEST(four_samples_have_the_figures_of_the_hand),
         TEST(percentiles_are_within_their_error),
+        TEST(a_percentile_has_the_rank_of_whole_numbers),
         TEST(windows_hold_their_beginning_and_not_their_end),
         TEST(a_window_is_told_in_place_of_the_period),
         TEST(windows_reach_over_the_ages),

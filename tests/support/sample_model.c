@@ -84,15 +84,16 @@ static int compare_values(const void *left, const void *right)
 
 static void check_percentiles(const struct aggregate *actual, struct record *records, size_t count)
 {
-    static const double qs[] = {0.0, 0.01, 0.5, 0.9, 0.99, 1.0};
+    static const uint32_t percents[] = {0, 1, 29, 50, 90, 99, 100};
     const struct moments *m = &actual->moments;
     double error = histogram_error(&actual->histogram);
     qsort(records, count, sizeof *records, compare_values);
-    for (size_t i = 0; i < sizeof qs / sizeof *qs; i++) {
-        double expected = records[(size_t)floor(qs[i] * (double)(count - 1))].value;
-        double value = histogram_quantile(&actual->histogram, qs[i], m->min, m->max);
+    for (size_t i = 0; i < sizeof percents / sizeof *percents; i++) {
+        uint32_t q = percents[i] * (QUANTILE_ONE / 100);
+        double expected = records[percents[i] * (count - 1) / 100].value;
+        double value = histogram_quantile(&actual->histogram, q, m->min, m->max);
         if (fabs(value - expected) > error * 1.0000001 * fabs(expected))
-            fail_msg("quantile %g is %.17g instead of %.17g", qs[i], value, expected);
+            fail_msg("percentile %u is %.17g instead of %.17g", percents[i], value, expected);
     }
 }
 

@@ -304,14 +304,16 @@ static void assert_quantiles_hold(const double *values, size_t count)
     double min = sorted[0], max = sorted[count - 1];
     struct histogram h = histogram_of(values, count);
     for (int i = 0; i < 300; i++) {
-        static const double usual[] = {0, 0.01, 0.05, 0.25, 0.5, 0.9, 0.95, 0.99, 0.999, 1};
-        double q = i < 10 ? usual[i] : random_unit();
+        static const uint32_t usual[] = {0, 10, 50, 250, 290, 500, 900, 950, 990, 999, 1000};
+        enum { USUAL = sizeof usual / sizeof *usual, PER_MILLE = QUANTILE_ONE / 1000 };
+        uint32_t q = i < USUAL ? usual[i] * PER_MILLE
+                               : (uint32_t)test_random_below(&chance, QUANTILE_ONE + 1);
         double actual = histogram_quantile(&h, q, min, max);
         assert_true(actual >= min && actual <= max);
-        assert_within_error(&h, actual, sorted[(size_t)floor(q * (double)(count - 1))]);
+        assert_within_error(&h, actual, sorted[q * (count - 1) / QUANTILE_ONE]);
     }
-    assert_true(histogram_quantile(&h, 0.0, min, max) == min);
-    assert_true(histogram_quantile(&h, 1.0, min, max) == max);
+    assert_true(histogram_quantile(&h, 0, min, max) == min);
+    assert_true(histogram_quantile(&h, QUANTILE_ONE, min, max) == max);
     histogram_release(&h);
 }
 
@@ -350,7 +352,7 @@ static void the_outermost_buckets_are_estimated(void **state)
     struct histogram h = histogram_of(values, 6);
     for (; h.scale >= HISTOGRAM_SCALE_MIN; h.scale--) {
         for (size_t i = 1; i < 5; i++) {
-            double q = (double)i / 5.0 + 0.01;
+            uint32_t q = (uint32_t)i * (QUANTILE_ONE / 5);
             assert_within_error(&h, histogram_quantile(&h, q, -DBL_MAX, DBL_MAX), values[i]);
         }
         h.positive.buckets[0].index >>= 1;
@@ -366,7 +368,7 @@ static void nothing_has_quantiles_of_zero(void **state)
     (void)state;
     struct histogram h = histogram_of(NULL, 0);
     assert_int_equal(histogram_count(&h), 0);
-    assert_true(histogram_quantile(&h, 0.5, 1.0, 2.0) == 0.0);
+    assert_true(histogram_quantile(&h, QUANTILE_ONE / 2, 1.0, 2.0) == 0.0);
     uint64_t at_least = 1, at_most = 1;
     histogram_below(&h, 5.0, &at_least, &at_most);
     assert_int_equal(at_least, 0);
@@ -388,6 +390,63 @@ static struct histogram doubled(const double *values, size_t count, int doubling
     return h;
 }
 
+static void a_percentile_of_101_values_is_one_of_them(void **state)
+{
+    (void)state;
+    double values[101];
+    for (int i = 0; i <= 100; i++)
+        values[i] = pow(1.1, i);
+    struct histogram h = histogram_of(values, 101);
+    for (uint32_t p = 0; p <= 100; p++) {
+        uint32_t q = p * (QUANTILE_ONE / 100);
+        assert_within_error(&h, histogram_quantile(&h, q, values[0], values[100]), values[p]);
+    }
+    histogram_release(&h);
+}
+
+/* Has the value at quantile `q` a rank below `split`? `h` has two buckets, 1 and 8. */
+static bool is_below(struct histogram *h, uint32_t q, uint64_t count, uint64_t split)
+{
+    h->positive.buckets[0].count = split;
+    h->positive.buckets[1].count = count - split;
+    return histogram_quantile(h, q, 1.0, 8.0) < 4.0;
+}
+
+__extension__ typedef unsigned __int128 u128;
+
+static void assert_rank(struct histogram *h, uint32_t q, uint64_t count)
+{
+    uint64_t rank = (uint64_t)((u128)q * (count - 1) / QUANTILE_ONE);
+    if ((rank > 0 && is_below(h, q, count, rank)) ||
+        (rank < count - 1 && !is_below(h, q, count, rank + 1)))
+        fail_msg("quantile %u of %llu is not at rank %llu", q, (unsigned long long)count,
+                 (unsigned long long)rank);
+}
+
+static void ranks_are_those_of_whole_numbers(void **state)
+{
+    (void)state;
+    static const double values[] = {1.0, 8.0};
+    struct histogram h = histogram_of(values, 2);
+    for (uint64_t count = 1; count <= 3001; count++) {
+        for (uint32_t tenths = 0; tenths <= 1000; tenths++)
+            assert_rank(&h, tenths * (QUANTILE_ONE / 1000), count);
+    }
+    for (int bits = 0; bits < 63; bits++) {
+        for (uint32_t tenths = 0; tenths <= 1000; tenths++) {
+            assert_rank(&h, tenths * (QUANTILE_ONE / 1000), (UINT64_C(1) << bits) + 1);
+            assert_rank(&h, tenths * (QUANTILE_ONE / 1000), (UINT64_C(2) << bits) - 1);
+        }
+    }
+    for (int i = 0; i < 100000; i++) {
+        uint64_t count = test_random_u64(&chance) >> (1 + test_random_below(&chance, 63));
+        uint32_t q = (uint32_t)test_random_below(&chance, QUANTILE_ONE + 1);
+        assert_rank(&h, q, count > 0 ? count : 1);
+        assert_rank(&h, q, INT64_MAX);
+    }
+    histogram_release(&h);
+}
+
 static void ranks_hold_for_huge_counts(void **state)
 {
     (void)state;
@@ -395,12 +454,12 @@ static void ranks_hold_for_huge_counts(void **state)
     struct histogram h = doubled(values, 4, 60);
     assert_false(histogram_failed(&h));
     assert_int_equal(histogram_count(&h), UINT64_C(1) << 62);
-    assert_within_error(&h, histogram_quantile(&h, 0.2499, -1.0, 8.0), -1.0);
-    assert_true(histogram_quantile(&h, 0.2501, -1.0, 8.0) == 0.0);
-    assert_true(histogram_quantile(&h, 0.4999, -1.0, 8.0) == 0.0);
-    assert_within_error(&h, histogram_quantile(&h, 0.5001, -1.0, 8.0), 1.0);
-    assert_within_error(&h, histogram_quantile(&h, nextafter(1.0, 0.0), -1.0, 8.0), 8.0);
-    assert_true(histogram_quantile(&h, 1.0, -1.0, 8.0) == 8.0);
+    assert_within_error(&h, histogram_quantile(&h, QUANTILE_ONE / 4, -1.0, 8.0), -1.0);
+    assert_true(histogram_quantile(&h, QUANTILE_ONE / 4 + 1, -1.0, 8.0) == 0.0);
+    assert_true(histogram_quantile(&h, QUANTILE_ONE / 2, -1.0, 8.0) == 0.0);
+    assert_within_error(&h, histogram_quantile(&h, QUANTILE_ONE / 2 + 1, -1.0, 8.0), 1.0);
+    assert_within_error(&h, histogram_quantile(&h, QUANTILE_ONE - 1, -1.0, 8.0), 8.0);
+    assert_true(histogram_quantile(&h, QUANTILE_ONE, -1.0, 8.0) == 8.0);
     histogram_release(&h);
 }
 
@@ -866,8 +925,8 @@ static bool take_garbage(struct slice packed)
         heap_slice_free(again);
         uint64_t count = histogram_count(&h), at_least, at_most;
         assert_true(count <= INT64_MAX);
-        for (int i = 0; i <= 10; i++) {
-            double value = histogram_quantile(&h, i / 10.0, -DBL_MAX, DBL_MAX);
+        for (uint32_t i = 0; i <= 10; i++) {
+            double value = histogram_quantile(&h, i * (QUANTILE_ONE / 10), -DBL_MAX, DBL_MAX);
             assert_true(isfinite(value));
             histogram_below(&h, value, &at_least, &at_most);
             assert_true(at_least <= at_most && at_most <= count);
@@ -924,7 +983,7 @@ static void assert_failed_and_harmless(struct histogram *h)
     histogram_merge(h, &good);
     assert_true(histogram_failed(h));
     assert_true(is_empty(h));
-    assert_true(histogram_quantile(h, 0.5, 1.0, 2.0) == 0.0);
+    assert_true(histogram_quantile(h, QUANTILE_ONE / 2, 1.0, 2.0) == 0.0);
     assert_int_equal(histogram_pack(h, out), 0);
     histogram_merge(&good, h);
     assert_true(histogram_failed(&good));
@@ -988,6 +1047,8 @@ int main(void)
         cmocka_unit_test(the_error_is_known),
         cmocka_unit_test(the_outermost_buckets_are_estimated),
         cmocka_unit_test(nothing_has_quantiles_of_zero),
+        cmocka_unit_test(a_percentile_of_101_values_is_one_of_them),
+        cmocka_unit_test(ranks_are_those_of_whole_numbers),
         cmocka_unit_test(ranks_hold_for_huge_counts),
         cmocka_unit_test(what_is_below_is_bounded_from_both_sides),
         cmocka_unit_test(merging_parts_equals_adding_at_once),

@@ -50,7 +50,7 @@ static void the_longest_summary_has_room_in_the_caches(void **state)
         memcpy(type + i, "\xf0\x9f\x93\x88", 5); /* and NUL */
     memset(external, '1', sizeof external);
     for (int i = 0; i < PERCENTILES_MAX; i++) {
-        percentiles.entries[i].q = 0.9;
+        percentiles.entries[i].q = 90000000;
         (void)snprintf(percentiles.entries[i].name, PERCENTILE_NAME_BYTES, "p90.1234%02d", i);
     }
     struct aggregate now, before;

@@ -123,7 +123,7 @@ static void usual_percentiles_are_what_their_text_means(void **state)
     assert_int_equal(usual->count, read->count);
     for (size_t i = 0; i < usual->count; i++) {
         assert_string_equal(usual->entries[i].name, read->entries[i].name);
-        assert_true(usual->entries[i].q == read->entries[i].q);
+        assert_int_equal(usual->entries[i].q, read->entries[i].q);
     }
 }
 
