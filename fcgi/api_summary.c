@@ -7,6 +7,7 @@
 #include "etag.h"
 #include "external_service.h"
 #include "hash.h"
+#include "integer.h"
 #include "near_cache.h"
 #include "redis_keys.h"
 #include "routes.h"
@@ -128,11 +129,6 @@ static void write_entry(const struct summary_question *q, const struct findings 
     memcpy(out->bytes + at, &head, sizeof head);
 }
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static bool is_whole(const struct metric_report *report)
 {
     return !report->is_widened && report->damage_count == 0;
@@ -150,11 +146,11 @@ static struct mono_time end_of(const struct app *app, const struct summary_quest
     if (q->is_moving || !is_whole(&answer->report) ||
         (q->is_compared && !is_whole(&f->previous_report)))
         return asked_at;
-    int64_t us = least(answer->valid_us, app->config->cache_ttl_seconds * 1000000);
+    int64_t us = lesser(answer->valid_us, app->config->cache_ttl_seconds * 1000000);
     if (f->external.len > 0)
-        us = least(us, answer->external_ttl_us);
+        us = lesser(us, answer->external_ttl_us);
     else if (answer->aggregate.moments.count > 0)
-        us = least(us, FETCH_AGAIN_US);
+        us = lesser(us, FETCH_AGAIN_US);
     return mono_after_us(asked_at, us);
 }
 

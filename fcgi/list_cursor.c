@@ -20,11 +20,6 @@ void list_cursor_append(const struct list_cursor *cursor, struct strbuf *out)
     base64url_append(out, slice_of((const char *)bytes, HEAD_BYTES + type.len));
 }
 
-static bool is_in_range(int64_t us)
-{
-    return us >= ISO8601_MIN_US && us <= ISO8601_MAX_US;
-}
-
 bool list_cursor_read(struct slice text, struct arena *arena, struct list_cursor *cursor)
 {
     size_t len;
@@ -39,6 +34,6 @@ bool list_cursor_read(struct slice text, struct arena *arena, struct list_cursor
         (struct list_place){{(int64_t)packed_u64(bytes + 16)}, type, packed_u64(bytes + 24)};
     cursor->now = (struct wall_time){(int64_t)packed_u64(bytes + 32)};
     return bytes[0] == LIST_CURSOR_VERSION && bytes[1] <= 1 && packed_u16(bytes + 2) == 0 &&
-           is_in_range(cursor->place.at.us) && is_in_range(cursor->now.us) &&
+           iso8601_has_text(cursor->place.at) && iso8601_has_text(cursor->now) &&
            (type.len == 0 || !sample_check_type(type));
 }

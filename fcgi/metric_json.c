@@ -14,10 +14,10 @@ void metric_json_number(struct json_writer *w, const char *name, double value)
 void metric_json_instant(struct json_writer *w, const char *name, struct wall_time at)
 {
     json_write_name(w, name);
-    if (at.us < ISO8601_MIN_US || at.us > ISO8601_MAX_US)
-        json_write_null(w);
-    else
+    if (iso8601_has_text(at))
         json_write_instant(w, at);
+    else
+        json_write_null(w);
 }
 
 const char METRIC_JSON_SUM_TOO_LARGE[] = "adding up the values exceeds the largest double, 1.8e308";

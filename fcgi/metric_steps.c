@@ -2,26 +2,18 @@
 
 #include <stdlib.h>
 
+#include "integer.h"
+
 /* At once, where each comes with its histogram, which may take 64 KiB, and where not. */
 enum { GROUP_WITH_HISTOGRAMS = 128, GROUP_WITHOUT = 2048 };
 
 /* --- The extent of the data -------------------------------------------------------- */
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t greatest(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* Nothing that lies in Redis is trusted to be within the years that have a text. */
 static void bound(struct window *window, struct wall_time first, struct wall_time last)
 {
-    int64_t from_us = greatest(first.us, ISO8601_MIN_US);
-    int64_t to_us = least(last.us, ISO8601_MAX_US) + 1;
+    int64_t from_us = greater(first.us, ISO8601_MIN_US);
+    int64_t to_us = lesser(last.us, ISO8601_MAX_US) + 1;
     if (window->from.us == WALL_TIME_MIN.us)
         window->from.us = from_us;
     if (window->to.us == WALL_TIME_MAX.us)
@@ -42,8 +34,8 @@ enum err_code metric_steps_bound(struct metric_store *store, const struct slice 
         if (metric_store_series(store, &question, deadline, &a, 1, &report, err) != ERR_OK)
             return err->code;
         if (a.moments.count > 0) {
-            first.us = least(first.us, a.moments.first.at.us);
-            last.us = greatest(last.us, a.moments.last.at.us);
+            first.us = lesser(first.us, a.moments.first.at.us);
+            last.us = greater(last.us, a.moments.last.at.us);
         }
     }
     if (first.us <= last.us)
@@ -76,8 +68,8 @@ static bool is_known(const struct metric_report *report, struct wall_time from, 
 static void add_report(struct metric_report *all, const struct metric_report *part)
 {
     if (part->is_widened) {
-        all->from.us = all->is_widened ? least(all->from.us, part->from.us) : part->from.us;
-        all->to.us = all->is_widened ? greatest(all->to.us, part->to.us) : part->to.us;
+        all->from.us = all->is_widened ? lesser(all->from.us, part->from.us) : part->from.us;
+        all->to.us = all->is_widened ? greater(all->to.us, part->to.us) : part->to.us;
         all->is_widened = true;
     }
     if (part->is_folded) { /* the same for every group */
@@ -100,8 +92,8 @@ static enum err_code read_group(const struct walk *walk, int64_t at, size_t coun
     int64_t to_us = from_us + (int64_t)count * q->steps.step_us;
     const struct metric_report before = *part;
     const struct metric_question question = {.type = q->type,
-                                             .from = {greatest(from_us, q->window.from.us)},
-                                             .to = {least(to_us, q->window.to.us)},
+                                             .from = {greater(from_us, q->window.from.us)},
+                                             .to = {lesser(to_us, q->window.to.us)},
                                              .step_us = q->steps.step_us,
                                              .before = at > 0 ? &before : NULL};
     enum err_code code =
@@ -131,7 +123,7 @@ static enum err_code walk_groups(const struct walk *walk, bool *is_torn, struct 
     *walk->report = (struct metric_report){0};
     *is_torn = false;
     for (int64_t at = 0; at < steps->count; at += (int64_t)count) {
-        count = (size_t)least((int64_t)walk->room, steps->count - at);
+        count = (size_t)lesser((int64_t)walk->room, steps->count - at);
         if (read_group(walk, at, count, &part, err) != ERR_OK)
             return err->code;
         *is_torn = part.is_torn;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "integer.h"
 #include "number.h"
 #include "query.h"
 
@@ -49,11 +50,6 @@ static bool is_digit(char c)
 static bool is_sign(char c)
 {
     return c == '+' || c == '-';
-}
-
-static int64_t floor_divide(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
 }
 
 /* 0: there is no such unit. */
@@ -106,11 +102,6 @@ static const char *round_down(struct slice unit, int64_t *us)
     return NULL;
 }
 
-static bool is_in_range(int64_t us)
-{
-    return us >= ISO8601_MIN_US && us <= ISO8601_MAX_US;
-}
-
 /* [now] [offset] [/unit] */
 static const char *parse_relative(struct slice text, struct wall_time now, struct wall_time *at)
 {
@@ -118,14 +109,14 @@ static const char *parse_relative(struct slice text, struct wall_time now, struc
         text = slice_of(text.ptr + 3, text.len - 3);
     const char *slash = memchr(text.ptr, '/', text.len);
     struct slice offset = slice_of(text.ptr, slash ? (size_t)(slash - text.ptr) : text.len);
-    int64_t us = now.us;
-    const char *wrong = offset.len > 0 ? apply_offset(offset, &us) : NULL;
-    if (!wrong && !is_in_range(us))
+    struct wall_time then = now;
+    const char *wrong = offset.len > 0 ? apply_offset(offset, &then.us) : NULL;
+    if (!wrong && !iso8601_has_text(then))
         wrong = OUT_OF_RANGE;
     if (!wrong && slash)
-        wrong = round_down(slice_of(slash + 1, text.len - offset.len - 1), &us);
+        wrong = round_down(slice_of(slash + 1, text.len - offset.len - 1), &then.us);
     if (!wrong)
-        at->us = us;
+        *at = then;
     return wrong;
 }
 
@@ -252,7 +243,7 @@ static enum err_code read_step(const struct request *req, int64_t *us, struct er
 static enum err_code fit_steps(const struct window *window, int64_t step_us, int64_t points,
                                int64_t points_max, struct steps *steps, struct error *err)
 {
-    assert(is_in_range(window->from.us) && is_in_range(window->to.us - 1));
+    assert(window->from.us >= ISO8601_MIN_US && window->to.us - 1 <= ISO8601_MAX_US);
     if (step_us == 0)
         step_us = usual_step_us(window, points);
     if (step_us == 0)

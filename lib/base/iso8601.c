@@ -168,11 +168,6 @@ static const char *take_offset(struct cursor *c, int64_t *us)
     return NULL;
 }
 
-static bool in_range(int64_t us)
-{
-    return us >= ISO8601_MIN_US && us <= ISO8601_MAX_US;
-}
-
 /* [sign] digits [. digits]: what an exponent or a blank is in is no timestamp. */
 static bool is_plain_number(struct slice text)
 {
@@ -211,10 +206,10 @@ const char *iso8601_parse(struct slice text, struct wall_time *out)
         return wrong;
     if (c.at < c.end)
         return "something follows after its end";
-    int64_t us = days * SECONDS_PER_DAY * US_PER_SECOND + time_us - offset_us;
-    if (!in_range(us))
+    struct wall_time at = {days * SECONDS_PER_DAY * US_PER_SECOND + time_us - offset_us};
+    if (!iso8601_has_text(at))
         return OUT_OF_RANGE;
-    out->us = us;
+    *out = at;
     return NULL;
 }
 
@@ -227,10 +222,10 @@ const char *iso8601_from_number(double value, struct wall_time *out)
         return OUT_OF_RANGE;
     /* Taken apart, because the product of the whole would have to round. */
     double whole = floor(value);
-    int64_t us = (int64_t)whole * (int64_t)unit_us + llround((value - whole) * unit_us);
-    if (!in_range(us))
+    struct wall_time at = {(int64_t)whole * (int64_t)unit_us + llround((value - whole) * unit_us)};
+    if (!iso8601_has_text(at))
         return OUT_OF_RANGE;
-    out->us = us;
+    *out = at;
     return NULL;
 }
 
@@ -252,7 +247,7 @@ static char *put_number_then(char *p, int value, int width, char separator)
 
 struct slice iso8601_format(struct wall_time t, char buffer[static ISO8601_BYTES])
 {
-    assert(in_range(t.us));
+    assert(iso8601_has_text(t));
     /* Counted from the first instant, so that nothing below is negative. */
     int64_t since_min = t.us - ISO8601_MIN_US;
     int us = (int)(since_min % US_PER_SECOND);

@@ -16,6 +16,11 @@ enum { ISO8601_BYTES = 40 };
 #define ISO8601_MIN_US INT64_C(-62135596800000000)
 #define ISO8601_MAX_US INT64_C(253402300799999999)
 
+static inline bool iso8601_has_text(struct wall_time t)
+{
+    return t.us >= ISO8601_MIN_US && t.us <= ISO8601_MAX_US;
+}
+
 /*
  * Read an instant: date and time with T, t, space or _ between them; seconds, and a
  * fraction (1 to 9 digits after a point or comma, cut to the microsecond), optional;

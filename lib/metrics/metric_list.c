@@ -1,4 +1,5 @@
 #include "arena.h"
+#include "integer.h"
 #include "metric_scan.h"
 #include "metric_store_parts.h"
 #include "type_directory.h"
@@ -22,16 +23,6 @@ struct lister {
     uint64_t skipped; /* of the first instant, walking forward: how many are not shown, */
     uint64_t left;    /* and of all: how many still may be */
 };
-
-static int64_t lesser(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t greater(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
 
 /* Whether nothing between these two (last one included) can be of the page. */
 static bool is_beyond(const struct lister *lister, struct wall_time first, struct wall_time last)

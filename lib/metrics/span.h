@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "clock.h"
+#include "integer.h"
 #include "slice.h"
 
 enum span_level { SPAN_NONE, SPAN_HOUR, SPAN_DAY, SPAN_MONTH };
@@ -33,12 +34,6 @@ static inline int64_t span_hours(enum span_level level)
 {
     static const int64_t hours[] = {0, 1, 24, 24 * 32};
     return hours[level];
-}
-
-static inline int64_t floor_divide(int64_t dividend, int64_t divisor)
-{
-    int64_t quotient = dividend / divisor;
-    return dividend % divisor < 0 ? quotient - 1 : quotient;
 }
 
 static inline int64_t hour_of(struct wall_time at)
