@@ -13,6 +13,8 @@
 #include "number.h"
 #include "query.h"
 #include "routes.h"
+#include "steps.h"
+#include "window.h"
 
 static void read_type(const struct request *req, struct slice *type, struct error *err)
 {
@@ -303,7 +305,8 @@ static enum err_code bound_heatmap_question(struct app *app, const struct reques
     if (window_is_bounded(&q->window))
         return ERR_OK;
     const struct step_limits limits = heatmap_limits(q->buckets);
-    enum err_code code = metric_steps_bound(app->store, &q->type, 1, deadline, &q->window, err);
+    enum err_code code =
+        metric_steps_bound(app->store, &q->type, 1, deadline, &q->window.from, &q->window.to, err);
     return code != ERR_OK ? code : steps_read(req, &q->window, &limits, &q->steps, err);
 }
 
@@ -449,8 +452,11 @@ static enum err_code make_heatmap(struct app *app, const struct request *req,
     map->arena = req->arena;
     map->steps = steps;
     begin_steps(map);
-    const struct metric_steps_question question = {
-        .type = q->type, .window = q->window, .steps = q->steps, .has_histograms = true};
+    const struct metric_steps_question question = {.type = q->type,
+                                                   .from = q->window.from,
+                                                   .to = q->window.to,
+                                                   .steps = q->steps,
+                                                   .has_histograms = true};
     const struct metric_steps_visitor visitor = {
         .context = map, .show = keep_step, .restart = begin_steps};
     enum err_code code = metric_steps_walk(app->store, &question, deadline, &visitor, &report, err);

@@ -8,8 +8,11 @@
 #include "json_write.h"
 #include "metric_json.h"
 #include "metric_steps.h"
+#include "percentiles.h"
 #include "query.h"
 #include "routes.h"
+#include "steps.h"
+#include "window.h"
 
 enum { SERIES_TYPES_MAX = 20 };
 
@@ -90,8 +93,8 @@ static enum err_code bound_question(struct app *app, const struct request *req, 
 {
     if (window_is_bounded(&q->window))
         return ERR_OK;
-    enum err_code code =
-        metric_steps_bound(app->store, q->types, q->type_count, deadline, &q->window, err);
+    enum err_code code = metric_steps_bound(app->store, q->types, q->type_count, deadline,
+                                            &q->window.from, &q->window.to, err);
     return code != ERR_OK ? code : steps_read(req, &q->window, &q->limits, &q->steps, err);
 }
 
@@ -195,7 +198,8 @@ static enum err_code walk_series(struct app *app, struct answer *answer, size_t 
 {
     const struct question *q = answer->q;
     const struct metric_steps_question question = {.type = q->types[i],
-                                                   .window = q->window,
+                                                   .from = q->window.from,
+                                                   .to = q->window.to,
                                                    .steps = q->steps,
                                                    .has_histograms = q->percentiles.count > 0};
     const struct metric_steps_visitor visitor = {

@@ -7,7 +7,9 @@
 #include "aggregate.h"
 #include "clock.h"
 #include "json_write.h"
+#include "metric_steps.h"
 #include "metric_store.h"
+#include "percentiles.h"
 #include "window.h"
 
 /* A member: the number, or null when it is not finite. */

@@ -11,9 +11,9 @@
 #include <stdbool.h>
 
 #include "metric_store.h"
+#include "percentiles.h"
 #include "slice.h"
 #include "strbuf.h"
-#include "window.h"
 
 /* A stretch of time, and what was found there. */
 struct summary_part {

@@ -3,7 +3,7 @@
  *
  *   type                    of which samples
  *   period, or from and to  all, daily or hourly; or a window (window.h)
- *   percentiles             which (window.h); 50, 90, 95, 99 and 99.9 when absent
+ *   percentiles             which (percentiles.h); 50, 90, 95, 99 and 99.9 when absent
  *   compare=previous        with the stretch right before, of equal length
  */
 #ifndef FCGI_SUMMARY_QUESTION_H
@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "error.h"
 #include "http.h"
+#include "percentiles.h"
 #include "slice.h"
 #include "summary_cache.h"
 #include "window.h"

@@ -1,9 +1,5 @@
 #include "window.h"
 
-#include <assert.h>
-#include <math.h>
-#include <stdio.h>
-
 #include "integer.h"
 #include "number.h"
 #include "query.h"
@@ -18,7 +14,6 @@ enum {
 };
 
 static const int64_t SECOND_US = 1000000;
-static const int64_t STEP_SECONDS_MAX = INT64_C(12000) * 365 * DAY;
 
 static const char INSTANT[] = "must be a date and time such as 2026-02-21T12:00:00Z, Unix seconds, "
                               "or relative to now: now-6h, -7d, now/d";
@@ -64,8 +59,7 @@ static int64_t unit_us(struct slice name)
     return 0;
 }
 
-/* Digits and a unit. What is too long for 64 bits is INT64_MAX: beyond all limits. */
-static bool parse_span(struct slice text, int64_t *us)
+bool window_parse_span(struct slice text, int64_t *us)
 {
     size_t digits = 0;
     while (digits < text.len && is_digit(text.ptr[digits]))
@@ -83,7 +77,8 @@ static bool parse_span(struct slice text, int64_t *us)
 static const char *apply_offset(struct slice offset, int64_t *us)
 {
     int64_t span;
-    if (!is_sign(*offset.ptr) || !parse_span(slice_of(offset.ptr + 1, offset.len - 1), &span))
+    if (!is_sign(*offset.ptr) ||
+        !window_parse_span(slice_of(offset.ptr + 1, offset.len - 1), &span))
         return OFFSET;
     if (__builtin_add_overflow(*us, *offset.ptr == '-' ? -span : span, us))
         return OUT_OF_RANGE;
@@ -163,181 +158,5 @@ enum err_code window_read(const struct request *req, struct wall_time now, struc
     enum err_code to_code = read_instant(req, "to", now, &window->to, window, err);
     if (from_code == ERR_OK && to_code == ERR_OK && window->from.us >= window->to.us)
         return error_add_field(err, "query", "to", "must be after from");
-    return err->code;
-}
-
-/* How many steps of `step_us`, aligned to 1970, cover a window. */
-static int64_t count_steps(const struct window *window, int64_t step_us)
-{
-    return floor_divide(window->to.us - 1, step_us) - floor_divide(window->from.us, step_us) + 1;
-}
-
-/*
- * The smallest step of whole seconds of which `points` cover a window. It is not much
- * longer than the window's share: alignment costs one step at most.
- */
-static int64_t smallest_step_us(const struct window *window, int64_t points)
-{
-    int64_t share_us = (window->to.us - window->from.us - 1) / points;
-    int64_t step_us = (share_us / SECOND_US + 1) * SECOND_US;
-    while (count_steps(window, step_us) > points)
-        step_us += SECOND_US;
-    return step_us;
-}
-
-/* 0: none, as 1970 lies within and one point is all that there may be. */
-static int64_t usual_step_us(const struct window *window, int64_t points)
-{
-    static const int32_t usual[] = {
-        1,          2,          5,           10,          15,          30,       1 * MINUTE,
-        2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, 1 * HOUR, 2 * HOUR,
-        3 * HOUR,   4 * HOUR,   6 * HOUR,    8 * HOUR,    12 * HOUR,
-    };
-    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
-        if (count_steps(window, usual[i] * SECOND_US) <= points)
-            return usual[i] * SECOND_US;
-    }
-    for (int64_t days = 1; days * DAY <= STEP_SECONDS_MAX; days *= 2) {
-        if (count_steps(window, days * DAY * SECOND_US) <= points)
-            return days * DAY * SECOND_US;
-    }
-    return 0;
-}
-
-static enum err_code read_points(const struct request *req, const struct step_limits *limits,
-                                 int64_t *points, struct error *err)
-{
-    struct slice text;
-    *points = limits->points_default;
-    enum err_code code = query_get(req->query, "points", req->arena, &text, err);
-    if (code == ERR_OK && text.ptr && !number_parse_int64(text, 1, limits->points_max, points))
-        return error_add_field(err, "query", "points", "must be an integer from 1 to %lld",
-                               (long long)limits->points_max);
-    return code;
-}
-
-static bool parse_step(struct slice text, int64_t *us)
-{
-    int64_t seconds;
-    if (number_parse_int64(text, 1, STEP_SECONDS_MAX, &seconds))
-        *us = seconds * SECOND_US;
-    else if (!parse_span(text, us))
-        return false;
-    return *us > 0 && *us % SECOND_US == 0 && *us / SECOND_US <= STEP_SECONDS_MAX;
-}
-
-/* `*us` is 0 for the usual step that fits. */
-static enum err_code read_step(const struct request *req, int64_t *us, struct error *err)
-{
-    struct slice text;
-    *us = 0;
-    enum err_code code = query_get(req->query, "step", req->arena, &text, err);
-    if (code == ERR_OK && text.ptr && !slice_equals(text, SLICE("auto")) && !parse_step(text, us))
-        return error_add_field(err, "query", "step",
-                               "must be auto, or a whole number of seconds or of a unit (30, "
-                               "500s, 5m, 1h, 1d, 1w), from 1 second to 12000y");
-    return code;
-}
-
-/* Of `step_us`, or of the usual step that fits where that is 0. */
-static enum err_code fit_steps(const struct window *window, int64_t step_us, int64_t points,
-                               int64_t points_max, struct steps *steps, struct error *err)
-{
-    assert(window->from.us >= ISO8601_MIN_US && window->to.us - 1 <= ISO8601_MAX_US);
-    if (step_us == 0)
-        step_us = usual_step_us(window, points);
-    if (step_us == 0)
-        return error_add_field(err, "query", "points",
-                               "must be at least 2 for a window that reaches across 1970, where "
-                               "every step begins anew");
-    int64_t count = count_steps(window, step_us);
-    if (count > points_max)
-        return error_add_field(err, "query", "step",
-                               "makes %lld steps where there may be %lld: the smallest that does "
-                               "is %llds",
-                               (long long)count, (long long)points_max,
-                               (long long)(smallest_step_us(window, points_max) / SECOND_US));
-    *steps = (struct steps){.first = {floor_divide(window->from.us, step_us) * step_us},
-                            .step_us = step_us,
-                            .count = count};
-    return err->code;
-}
-
-enum err_code steps_read(const struct request *req, const struct window *window,
-                         const struct step_limits *limits, struct steps *steps, struct error *err)
-{
-    int64_t points, step_us;
-    *steps = (struct steps){0};
-    enum err_code points_code = read_points(req, limits, &points, err);
-    enum err_code step_code = read_step(req, &step_us, err);
-    if (points_code != ERR_OK || step_code != ERR_OK || !window_is_bounded(window))
-        return err->code;
-    return fit_steps(window, step_us, points, limits->points_max, steps, err);
-}
-
-/* In millionths of a percent, so that equal ones are equal. */
-static bool parse_percentile(struct slice text, uint32_t *millionths)
-{
-    double value;
-    if (!number_parse_double(text, &value) || !(value >= 0 && value <= 100))
-        return false;
-    *millionths = (uint32_t)llround(value * 1e6);
-    /* The double nearest to a decimal is this quotient, for six decimals and no more. */
-    return (double)*millionths / 1e6 == value;
-}
-
-static void name_percentile(uint32_t millionths, char name[static PERCENTILE_NAME_BYTES])
-{
-    unsigned whole = millionths / 1000000;
-    unsigned fraction = millionths % 1000000;
-    if (fraction == 0) {
-        (void)snprintf(name, PERCENTILE_NAME_BYTES, "p%u", whole);
-        return;
-    }
-    const char *point = whole < 99 ? "." : "";
-    int len = snprintf(name, PERCENTILE_NAME_BYTES, "p%u%s%06u", whole, point, fraction);
-    while (name[len - 1] == '0')
-        name[--len] = '\0';
-}
-
-static enum err_code add_percentile(struct slice text, struct percentiles *percentiles,
-                                    struct error *err)
-{
-    uint32_t millionths;
-    if (!parse_percentile(text, &millionths))
-        return error_add_field(err, "query", "percentiles",
-                               "must be numbers from 0 to 100 with at most six decimals and a "
-                               "comma between them, as 50,99.9");
-    if (percentiles->count == PERCENTILES_MAX)
-        return error_add_field(err, "query", "percentiles", "must be %d numbers at most",
-                               PERCENTILES_MAX);
-    size_t count = percentiles->count++;
-    percentiles->entries[count].q = millionths;
-    name_percentile(millionths, percentiles->entries[count].name);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(percentiles->entries[i].name, percentiles->entries[count].name) == 0)
-            return error_add_field(err, "query", "percentiles", "must have %s once",
-                                   percentiles->entries[i].name);
-    }
-    return ERR_OK;
-}
-
-enum err_code percentiles_read(const struct request *req, const char *fallback,
-                               struct percentiles *percentiles, struct error *err)
-{
-    struct slice list;
-    percentiles->count = 0;
-    enum err_code code = query_get(req->query, "percentiles", req->arena, &list, err);
-    if (!list.ptr)
-        list = slice_from_string(fallback);
-    bool is_more = list.len > 0;
-    while (code == ERR_OK && is_more) {
-        const char *comma = memchr(list.ptr, ',', list.len);
-        size_t len = comma ? (size_t)(comma - list.ptr) : list.len;
-        code = add_percentile(slice_of(list.ptr, len), percentiles, err);
-        is_more = comma != NULL;
-        if (is_more)
-            list = slice_of(comma + 1, list.len - len - 1);
-    }
     return err->code;
 }

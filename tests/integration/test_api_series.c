@@ -22,7 +22,6 @@
 #include "iso8601.h"
 #include "span.h"
 #include "test_figures.h"
-#include "window.h"
 
 /* --- What a step must hold ----------------------------------------------------------- */
 

@@ -10,26 +10,24 @@ enum { GROUP_WITH_HISTOGRAMS = 128, GROUP_WITHOUT = 2048 };
 /* --- The extent of the data -------------------------------------------------------- */
 
 /* Nothing that lies in Redis is trusted to be within the years that have a text. */
-static void bound(struct window *window, struct wall_time first, struct wall_time last)
+static void bound(struct wall_time first, struct wall_time last, struct wall_time *from,
+                  struct wall_time *to)
 {
-    int64_t from_us = greater(first.us, ISO8601_MIN_US);
-    int64_t to_us = lesser(last.us, ISO8601_MAX_US) + 1;
-    if (window->from.us == WALL_TIME_MIN.us)
-        window->from.us = from_us;
-    if (window->to.us == WALL_TIME_MAX.us)
-        window->to.us = to_us;
+    if (from->us == WALL_TIME_MIN.us)
+        from->us = greater(first.us, ISO8601_MIN_US);
+    if (to->us == WALL_TIME_MAX.us)
+        to->us = lesser(last.us, ISO8601_MAX_US) + 1;
 }
 
 enum err_code metric_steps_bound(struct metric_store *store, const struct slice *types,
-                                 size_t count, struct mono_time deadline, struct window *window,
-                                 struct error *err)
+                                 size_t count, struct mono_time deadline, struct wall_time *from,
+                                 struct wall_time *to, struct error *err)
 {
     struct wall_time first = WALL_TIME_MAX, last = WALL_TIME_MIN;
     for (size_t i = 0; i < count; i++) {
         struct aggregate a;
         struct metric_report report;
-        const struct metric_question question = {
-            .type = types[i], .from = window->from, .to = window->to};
+        const struct metric_question question = {.type = types[i], .from = *from, .to = *to};
         aggregate_init(&a, false);
         if (metric_store_series(store, &question, deadline, &a, 1, &report, err) != ERR_OK)
             return err->code;
@@ -39,7 +37,7 @@ enum err_code metric_steps_bound(struct metric_store *store, const struct slice 
         }
     }
     if (first.us <= last.us)
-        bound(window, first, last);
+        bound(first, last, from, to);
     return ERR_OK;
 }
 
@@ -92,8 +90,8 @@ static enum err_code read_group(const struct walk *walk, int64_t at, size_t coun
     int64_t to_us = from_us + (int64_t)count * q->steps.step_us;
     const struct metric_report before = *part;
     const struct metric_question question = {.type = q->type,
-                                             .from = {greater(from_us, q->window.from.us)},
-                                             .to = {lesser(to_us, q->window.to.us)},
+                                             .from = {greater(from_us, q->from.us)},
+                                             .to = {lesser(to_us, q->to.us)},
                                              .step_us = q->steps.step_us,
                                              .before = at > 0 ? &before : NULL};
     enum err_code code =
