@@ -283,6 +283,48 @@ static void a_refused_step_comes_with_the_smallest_that_does(void **state)
     assert_true(refused > 300);
 }
 
+/* Each step is tried, from the window's share on. */
+static int64_t smallest_seconds(struct window window, int64_t points)
+{
+    int64_t seconds = (window.to.us - window.from.us - 1) / points / SECOND_US + 1;
+    while (!covers_within(window, seconds, points))
+        seconds++;
+    return seconds;
+}
+
+static void the_step_that_does_is_that_of_a_search(void **state)
+{
+    (void)state;
+    struct test_random random = test_random_start();
+    int searched = 0;
+    while (searched < 2000) {
+        struct steps steps;
+        struct window window = random_window(&random);
+        limits.points_max = 2 + (int64_t)(test_random_below(&random, SERIES_POINTS_MAX - 1) >>
+                                          test_random_below(&random, 14));
+        limits.points_default = 1;
+        int64_t width = (window.to.us - window.from.us) / SECOND_US;
+        if (width / limits.points_max / limits.points_max > 10000 ||
+            read_steps("step=1", window, &steps) == ERR_OK)
+            continue;
+        assert_int_equal(proposed_seconds(), smallest_seconds(window, limits.points_max));
+        searched++;
+    }
+    limits = (struct step_limits){SERIES_POINTS_MAX, SERIES_POINTS_DEFAULT};
+}
+
+/* As many steps as are too short would take hours to try. */
+static void the_step_that_does_is_found_at_once(void **state)
+{
+    (void)state;
+    struct steps steps;
+    limits = (struct step_limits){2, 1};
+    struct window window = window_of(ISO8601_MIN_US, ISO8601_MAX_US + 1);
+    assert_int_equal(read_steps("step=1", window, &steps), ERR_VALIDATION);
+    assert_int_equal(proposed_seconds(), (ISO8601_MAX_US + 1) / SECOND_US);
+    limits = (struct step_limits){SERIES_POINTS_MAX, SERIES_POINTS_DEFAULT};
+}
+
 static void assert_auto_is_the_smallest_usual(struct window window, int64_t points)
 {
     char query[64];
@@ -401,6 +443,8 @@ int main(void)
         TEST(fewer_steps_are_taken_where_there_may_be_fewer),
         TEST(a_window_without_bounds_has_no_steps_yet),
         TEST(a_refused_step_comes_with_the_smallest_that_does),
+        TEST(the_step_that_does_is_that_of_a_search),
+        TEST(the_step_that_does_is_found_at_once),
         TEST(auto_is_the_smallest_usual_step),
         TEST(auto_steps_are_what_people_use),
         TEST(one_point_cannot_reach_across_1970),
