@@ -276,9 +276,11 @@ struct heatmap_question {
 
 static struct step_limits heatmap_limits(int64_t buckets)
 {
+    _Static_assert(HEATMAP_CELLS_MAX == 150000, "the note says so");
     int64_t points_max = HEATMAP_CELLS_MAX / buckets;
-    return (struct step_limits){points_max < SERIES_POINTS_MAX ? points_max : SERIES_POINTS_MAX,
-                                HEATMAP_POINTS_DEFAULT};
+    if (points_max > SERIES_POINTS_MAX)
+        return (struct step_limits){SERIES_POINTS_MAX, HEATMAP_POINTS_DEFAULT, ""};
+    return (struct step_limits){points_max, HEATMAP_POINTS_DEFAULT, " (150000 / buckets)"};
 }
 
 static enum err_code read_heatmap_question(const struct request *req, struct heatmap_question *q,

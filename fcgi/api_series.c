@@ -73,7 +73,9 @@ static void read_format(const struct request *req, struct question *q, struct er
 static struct step_limits limits_for(size_t type_count)
 {
     int64_t points_max = SERIES_POINTS_MAX / (int64_t)(type_count > 0 ? type_count : 1);
-    return (struct step_limits){points_max, SERIES_POINTS_DEFAULT};
+    _Static_assert(SERIES_POINTS_MAX == 11000, "the note says so");
+    const char *note = type_count > 1 ? " (11000 are shared by the types asked for)" : "";
+    return (struct step_limits){points_max, SERIES_POINTS_DEFAULT, note};
 }
 
 static enum err_code read_question(const struct request *req, struct question *q, struct error *err)

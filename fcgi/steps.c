@@ -69,8 +69,8 @@ static enum err_code read_points(const struct request *req, const struct step_li
     *points = limits->points_default;
     enum err_code code = query_get(req->query, "points", req->arena, &text, err);
     if (code == ERR_OK && text.ptr && !number_parse_int64(text, 1, limits->points_max, points))
-        return error_add_field(err, "query", "points", "must be an integer from 1 to %lld",
-                               (long long)limits->points_max);
+        return error_add_field(err, "query", "points", "must be an integer from 1 to %lld%s",
+                               (long long)limits->points_max, limits->note);
     return code;
 }
 
@@ -92,14 +92,15 @@ static enum err_code read_step(const struct request *req, int64_t *us, struct er
     enum err_code code = query_get(req->query, "step", req->arena, &text, err);
     if (code == ERR_OK && text.ptr && !slice_equals(text, SLICE("auto")) && !parse_step(text, us))
         return error_add_field(err, "query", "step",
-                               "must be auto, or a whole number of seconds or of a unit (30, "
-                               "500s, 5m, 1h, 1d, 1w), from 1 second to 12000y");
+                               "must be auto, or a whole number of seconds (30, 500s; not 1500ms) "
+                               "or of a longer unit (5m, 1h, 1d, 1w), from 1 second to 12000y");
     return code;
 }
 
 /* Of `step_us`, or of the usual step that fits where that is 0. */
 static enum err_code fit_steps(const struct window *window, int64_t step_us, int64_t points,
-                               int64_t points_max, struct steps *steps, struct error *err)
+                               const struct step_limits *limits, struct steps *steps,
+                               struct error *err)
 {
     assert(window->from.us >= ISO8601_MIN_US && window->to.us - 1 <= ISO8601_MAX_US);
     if (step_us == 0)
@@ -109,12 +110,13 @@ static enum err_code fit_steps(const struct window *window, int64_t step_us, int
                                "must be at least 2 for a window that reaches across 1970, where "
                                "every step begins anew");
     int64_t count = count_steps(window, step_us);
-    if (count > points_max)
-        return error_add_field(err, "query", "step",
-                               "makes %lld steps where there may be %lld: the smallest that does "
-                               "is %llds",
-                               (long long)count, (long long)points_max,
-                               (long long)(smallest_step_us(window, points_max) / SECOND_US));
+    if (count > limits->points_max)
+        return error_add_field(
+            err, "query", "step",
+            "makes %lld steps where there may be %lld%s: the smallest that "
+            "does is %llds",
+            (long long)count, (long long)limits->points_max, limits->note,
+            (long long)(smallest_step_us(window, limits->points_max) / SECOND_US));
     *steps = (struct steps){.first = {floor_divide(window->from.us, step_us) * step_us},
                             .step_us = step_us,
                             .count = count};
@@ -130,5 +132,5 @@ enum err_code steps_read(const struct request *req, const struct window *window,
     enum err_code step_code = read_step(req, &step_us, err);
     if (points_code != ERR_OK || step_code != ERR_OK || !window_is_bounded(window))
         return err->code;
-    return fit_steps(window, step_us, points, limits->points_max, steps, err);
+    return fit_steps(window, step_us, points, limits, steps, err);
 }

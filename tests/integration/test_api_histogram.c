@@ -422,11 +422,14 @@ static const struct answer_row
         {"type=a&buckets=x&from=x&step=x&points=x", 422, "[\"query\",\"points\"]"},
         {"type=a&buckets=x&from=x&step=x&points=x", 422, "[\"query\",\"buckets\"]"},
         {"type=a&from=0&to=2500&step=1", 200, "\"1970-01-01T00:41:39Z\""},
-        {"type=a&from=0&to=2501&step=1", 422, "makes 2501 steps where there may be 2500"},
+        {"type=a&from=0&to=2501&step=1", 422,
+         "makes 2501 steps where there may be 2500 (150000 / buckets): the smallest that does is "
+         "2s"},
+        {"type=a&points=2501", 422, "must be an integer from 1 to 2500 (150000 / buckets)\""},
         {"type=a&buckets=200&from=0&to=750&step=1", 200, "\"1970-01-01T00:12:29Z\""},
         {"type=a&buckets=200&from=0&to=751&step=1", 422, "the smallest that does is 2s"},
         {"type=a&buckets=10&points=11000", 200, "\"rows\":[]"},
-        {"type=a&buckets=10&points=11001", 422, "must be an integer from 1 to 11000"},
+        {"type=a&buckets=10&points=11001", 422, "must be an integer from 1 to 11000\""},
         {"type=a&from=0&to=86400", 200, "\"step_seconds\":900,"},
 };
 

@@ -690,9 +690,14 @@ static const struct answer_row input_rows[] = {
      "makes 11001 steps where there may be 11000: the smallest that does is 2s"},
     {"type=a&type=b&from=0&to=5500&step=1&percentiles=", 200, "T01:31:39Z"},
     {"type=a&type=b&from=0&to=5501&step=1", 422,
-     "makes 5501 steps where there may be 5500: the smallest that does is 2s"},
+     "makes 5501 steps where there may be 5500 (11000 are shared by the types asked for): the "
+     "smallest that does is 2s"},
     {TWENTY_TYPES "&points=550", 200, "\"points\":[]"},
-    {TWENTY_TYPES "&points=551", 422, "must be an integer from 1 to 550"},
+    {TWENTY_TYPES "&points=551", 422,
+     "must be an integer from 1 to 550 (11000 are shared by the types asked for)"},
+    {TWENTY_TYPES "&from=0001-01-01&to=9999-12-31T23:59:59.999999Z&step=1", 422,
+     "makes 315537897600 steps where there may be 550 (11000 are shared by the types asked for): "
+     "the smallest that does is 574608392s\""},
     {"type=a&percentiles=0,100", 200, "\"points\":[]"},
     {"type=a&percentiles=100.000001", 422, "[\"query\",\"percentiles\"]"},
     {"type=a&percentiles=-0.000001", 422, "[\"query\",\"percentiles\"]"},

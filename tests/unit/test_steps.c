@@ -32,7 +32,7 @@ static struct window window_of(int64_t from_us, int64_t to_us)
     return (struct window){.from = {from_us}, .to = {to_us}, .is_given = true};
 }
 
-static struct step_limits limits = {SERIES_POINTS_MAX, SERIES_POINTS_DEFAULT};
+static struct step_limits limits = {SERIES_POINTS_MAX, SERIES_POINTS_DEFAULT, ""};
 
 static enum err_code read_steps(const char *query, struct window window, struct steps *steps)
 {
@@ -121,6 +121,7 @@ static void a_step_is_a_whole_number_of_seconds(void **state)
         if (read_steps(test_request_query("step", step), window, &steps) == ERR_OK)
             fail_msg("%s", step);
         assert_int_equal(test_request.err.field_count, 1);
+        test_request_assert_told(0, "step", "not 1500ms) or of a longer unit");
         test_request_assert_told(0, "step", "from 1 second to 12000y");
     }
     static const char *const longest[] = {"12000y", "378432000000"};
@@ -212,21 +213,21 @@ static void fewer_steps_are_taken_where_there_may_be_fewer(void **state)
 {
     (void)state;
     struct steps steps;
-    limits = (struct step_limits){550, 120};
+    limits = (struct step_limits){550, 120, " (of 11000)"};
     struct window window = window_of(0, 550 * SECOND_US);
     assert_int_equal(read_steps("step=1", window, &steps), ERR_OK);
     assert_int_equal(steps.count, 550);
     assert_int_equal(read_steps("points=550", window, &steps), ERR_OK);
     assert_int_equal(steps.count, 550);
     assert_int_equal(read_steps("points=551", window, &steps), ERR_VALIDATION);
-    test_request_assert_told(0, "points", "must be an integer from 1 to 550");
+    test_request_assert_told(0, "points", "must be an integer from 1 to 550 (of 11000)");
     assert_int_equal(read_steps("", window, &steps), ERR_OK);
     assert_int_equal(steps.count, 110);
     window.to.us++;
     assert_int_equal(read_steps("step=1", window, &steps), ERR_VALIDATION);
-    test_request_assert_told(0, "step", "makes 551 steps where there may be 550");
+    test_request_assert_told(0, "step", "makes 551 steps where there may be 550 (of 11000): the ");
     assert_proposal_is_the_smallest(window);
-    limits = (struct step_limits){SERIES_POINTS_MAX, SERIES_POINTS_DEFAULT};
+    limits = (struct step_limits){SERIES_POINTS_MAX, SERIES_POINTS_DEFAULT, ""};
 }
 
 static void a_window_without_bounds_has_no_steps_yet(void **state)
@@ -310,7 +311,7 @@ static void the_step_that_does_is_that_of_a_search(void **state)
         assert_int_equal(proposed_seconds(), smallest_seconds(window, limits.points_max));
         searched++;
     }
-    limits = (struct step_limits){SERIES_POINTS_MAX, SERIES_POINTS_DEFAULT};
+    limits = (struct step_limits){SERIES_POINTS_MAX, SERIES_POINTS_DEFAULT, ""};
 }
 
 /* As many steps as are too short would take hours to try. */
@@ -318,11 +319,11 @@ static void the_step_that_does_is_found_at_once(void **state)
 {
     (void)state;
     struct steps steps;
-    limits = (struct step_limits){2, 1};
+    limits = (struct step_limits){2, 1, ""};
     struct window window = window_of(ISO8601_MIN_US, ISO8601_MAX_US + 1);
     assert_int_equal(read_steps("step=1", window, &steps), ERR_VALIDATION);
     assert_int_equal(proposed_seconds(), (ISO8601_MAX_US + 1) / SECOND_US);
-    limits = (struct step_limits){SERIES_POINTS_MAX, SERIES_POINTS_DEFAULT};
+    limits = (struct step_limits){SERIES_POINTS_MAX, SERIES_POINTS_DEFAULT, ""};
 }
 
 static void assert_auto_is_the_smallest_usual(struct window window, int64_t points)
