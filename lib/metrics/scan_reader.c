@@ -22,6 +22,17 @@ enum err_code scan_say_late(struct error *err, const char *cause)
     return code;
 }
 
+/* Redis answers each time within its own deadline: the same asked again would be late again. */
+static enum err_code say_too_much(struct error *err, const char *cause)
+{
+    enum err_code code =
+        error_set(err, ERR_STORE_UNAVAILABLE,
+                  "The store could not answer all of it in time: ask for a longer step, fewer "
+                  "types or a shorter window");
+    error_set_cause(err, "%s", cause);
+    return code;
+}
+
 static bool is_late(const struct scan_reader *reader)
 {
     return !mono_is_before(clock_mono_now(), reader->deadline);
@@ -138,7 +149,7 @@ enum err_code scan_reader_turn_page(struct scan_reader *reader, struct error *er
     reader->page = NULL;
     reader->piece_count = reader->chunk_count = reader->chunk_next = 0;
     if (is_late(reader))
-        return scan_say_late(err, "deadline passed between two pages");
+        return say_too_much(err, "deadline passed between two pages");
     enum err_code code = read_page(reader, err);
     if (code == ERR_OK && !accept_page(reader))
         code = scan_say_unexpected(err, "a page is not as it was written");
@@ -232,7 +243,7 @@ static enum err_code read_chunks(struct scan_reader *reader, size_t key_count, s
     redis_reply_free(reader->chunks);
     reader->chunks = NULL;
     if (is_late(reader))
-        return scan_say_late(err, "deadline passed between two lots of chunks");
+        return say_too_much(err, "deadline passed between two lots of chunks");
     enum err_code code = redis_client_call(reader->client, REDIS_LANE_READ, argv, 1 + key_count,
                                            &reader->chunks, err);
     return code == ERR_OK ? check_layout(reader, err) : code;

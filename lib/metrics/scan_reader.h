@@ -88,7 +88,8 @@ void scan_reader_start(struct scan_reader *reader);
 
 /*
  * The next page, in place of the last one; `state` is then SCAN_IS_DONE after the last, or
- * SCAN_WAS_MOVED. One round trip. ERR_STORE_UNAVAILABLE also when the deadline has passed.
+ * SCAN_WAS_MOVED. One round trip. ERR_STORE_UNAVAILABLE also when the deadline has passed, and
+ * tells then which question would do.
  */
 enum err_code scan_reader_turn_page(struct scan_reader *reader, struct error *err)
     __attribute__((warn_unused_result));
