@@ -214,6 +214,12 @@ static enum err_code walk_series(struct app *app, struct answer *answer, size_t 
     return code;
 }
 
+/* Of a type whose points have no room nothing needs to be read. */
+static bool goes_on(const struct answer *answer, enum err_code code)
+{
+    return code == ERR_OK && !strbuf_failed(&answer->res->body);
+}
+
 static enum err_code write_json(struct app *app, struct answer *answer, struct mono_time deadline,
                                 struct error *err)
 {
@@ -225,7 +231,7 @@ static enum err_code write_json(struct app *app, struct answer *answer, struct m
     metric_json_steps(w, &q->window, &q->steps);
     json_write_name(w, "series");
     json_write_array(w);
-    for (size_t i = 0; code == ERR_OK && i < q->type_count; i++) {
+    for (size_t i = 0; goes_on(answer, code) && i < q->type_count; i++) {
         struct metric_report report;
         json_write_object(w);
         json_write_name(w, "type");
@@ -265,7 +271,7 @@ static enum err_code write_csv(struct app *app, struct answer *answer, struct mo
     enum err_code code = ERR_OK;
     answer->res->content_type = CSV_CONTENT_TYPE;
     write_header(answer);
-    for (size_t i = 0; code == ERR_OK && i < answer->q->type_count; i++) {
+    for (size_t i = 0; goes_on(answer, code) && i < answer->q->type_count; i++) {
         struct metric_report report;
         code = walk_series(app, answer, i, deadline, &report, err);
     }

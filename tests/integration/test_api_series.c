@@ -454,6 +454,34 @@ static void an_answer_that_is_too_long_is_refused(void **state)
     assert_int_equal(test_app_get("/api/metrics/series", query), 200); /* empty cells are short */
 }
 
+/* A first type that fills the answer, and a second that cannot be read at all. */
+static void a_full_answer_reads_no_further_type(void **state)
+{
+    (void)state;
+    enum { POINTS = 5500 };
+    static char type[TYPE_BYTES_MAX + 1], query[3 * TYPE_BYTES_MAX + 600];
+    for (size_t i = 0; i < TYPE_BYTES_MAX; i += 4)
+        memcpy(type + i, "\xf0\x9f\x93\x88", 5); /* and NUL */
+    for (int64_t i = 0; i < POINTS; i++)
+        figures_post(type, i * FIGURES_SECOND_US, 1.0 / 3.0);
+    figures_post("cpu", 0, 1.0);
+    test_app_command("DEL ra:m:{cpu}:chunks");
+    test_app_command("SET ra:m:{cpu}:chunks x");
+    assert_int_not_equal(test_app_get("/api/metrics/series", "type=cpu&from=0&to=1"), 200);
+
+    size_t len = (size_t)snprintf(query, sizeof query, "from=0&to=%d&step=1&type=", POINTS);
+    for (size_t i = 0; i < TYPE_BYTES_MAX; i += 4)
+        len += (size_t)snprintf(query + len, sizeof query - len, "%%f0%%9f%%93%%88");
+    len += (size_t)snprintf(query + len, sizeof query - len, "&type=cpu&percentiles=10");
+    for (int i = 1; i < 20; i++)
+        len += (size_t)snprintf(query + len, sizeof query - len, ",%d.123456", i + 10);
+    assert_int_equal(test_app_get("/api/metrics/series", query), 422);
+    assert_true(test_app_body_has("\"code\":\"LIMIT_REACHED\""));
+    (void)snprintf(query + len, sizeof query - len, "&format=csv");
+    assert_int_equal(test_app_get("/api/metrics/series", query), 422);
+    assert_true(test_app_body_has("\"code\":\"LIMIT_REACHED\""));
+}
+
 /* --- What is not there any more, and what cannot be read ------------------------------ */
 
 struct total {
@@ -748,6 +776,7 @@ int main(void)
         TEST(the_format_is_that_of_the_query_or_else_of_accept),
         TEST(an_answer_that_the_client_has_is_not_sent_again),
         TEST(an_answer_that_is_too_long_is_refused),
+        TEST(a_full_answer_reads_no_further_type),
         TEST(expired_samples_are_told_once_and_as_widened),
         TEST(samples_that_expire_within_an_answer_are_told_once),
         TEST(what_is_damaged_is_told_and_the_rest_served),
