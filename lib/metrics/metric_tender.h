@@ -8,6 +8,8 @@
  *     TENDER_KEEP_RECORDS samples or more stays in its hour, fewer are gathered into their
  *     day when that is over, small days into their month of 32 days (not where samples
  *     expire: what stays of them keeps the resolution of days);
+ *   - does so at once in hours that are far ahead, after this day and the next hour: nothing
+ *     stays open for more than a day, so that whatever its time is it expires by its arrival;
  *   - drops samples that arrived longer than the retention ago and keeps their aggregates,
  *     folds those into one when they have expired too, so that `all` stays right;
  *   - goes on with a deletion that was interrupted.

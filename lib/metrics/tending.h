@@ -97,8 +97,8 @@ enum err_code tending_look_at(struct tending *t, struct span span, int64_t *coun
 
 enum err_code tending_say_unexpected(struct error *err, const char *script);
 
-/* Close and seal what is open in hours that are over, each hour's samples into the hour or,
- * if they are few, into its day. Notes the hour that it is. */
+/* Close and seal what is open in hours that are over or far ahead, each hour's samples into the
+ * hour or, if they are few, into its day. Notes the hour that it is. */
 enum err_code tending_settle_open(struct tending *t, struct error *err)
     __attribute__((warn_unused_result));
 

@@ -199,7 +199,7 @@ static enum err_code gather(struct tending *t, struct span target, struct source
     return put(t, target, had, keep, sources, count, err);
 }
 
-/* --- What is over ------------------------------------------------------------------ */
+/* --- What is over, or far ahead ---------------------------------------------------- */
 
 static bool stays_in_hour(const struct source *tail)
 {
@@ -223,8 +223,10 @@ static enum err_code settle_day(struct tending *t, struct source *tails, size_t 
     }
     struct span day = span_of_hour(SPAN_DAY, tails[0].span.number);
     bool is_over = (day.number + 1) * DAY_HOURS <= t->now_hour;
-    return code == ERR_OK && is_over && small_count > 0 ? gather(t, day, small, small_count, err)
-                                                        : code;
+    bool is_ahead = tails[0].span.number >= t->now_hour;
+    return code == ERR_OK && (is_over || is_ahead) && small_count > 0
+               ? gather(t, day, small, small_count, err)
+               : code;
 }
 
 static size_t read_tails(const struct redisReply *reply, struct source *tails)

@@ -93,6 +93,57 @@ static void an_hour_that_is_not_over_stays_open(void **state)
     life_model_check("cpu");
 }
 
+/* What is of this day, or of the next hour, will be over before a day has passed. */
+static void an_hour_that_is_far_ahead_is_gathered_at_once(void **state)
+{
+    (void)state;
+    static const struct {
+        int now, hour;
+        bool is_far;
+    } rows[] = {{12, 13, false}, {12, 23, false}, {12, 24, true}, {0, 23, false}, {0, 24, true},
+                {23, 24, false}, {23, 25, true},  {22, 24, true}, {12, 47, true}, {12, 90, true}};
+    int64_t day = test_life_hour() / DAY_HOURS;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char out[8];
+        int64_t hour = day * DAY_HOURS + rows[i].hour;
+        assert_true(test_store_command(out, sizeof out, "FLUSHALL"));
+        life_model_forget("cpu");
+        test_life_pretend(day * DAY_HOURS + rows[i].now);
+        post_hour("cpu", hour, 10);
+        gather("cpu");
+        assert_int_equal(test_life_open_bytes("cpu", hour), rows[i].is_far ? 0 : 160);
+        assert_int_equal(closed_of_day(hour / DAY_HOURS), rows[i].is_far);
+        check("cpu");
+    }
+}
+
+static void samples_far_ahead_lie_as_others_do(void **state)
+{
+    (void)state;
+    int64_t hour = (test_life_hour() / DAY_HOURS + 100) * DAY_HOURS;
+    post_hour("cpu", hour, TENDER_KEEP_RECORDS);
+    post_hour("cpu", hour + 1, TENDER_KEEP_RECORDS - 1);
+    for (int64_t i = 2; i < 200; i++)
+        post_hour("cpu", hour + i, 1 + (int)(i % 3));
+    post_hour("cpu", test_life_hour() - 100, 10);
+    gather("cpu");
+    const char *const words[] = {"ZCARD", "open", NULL};
+    assert_int_equal(test_life_number("cpu", words), 0);
+    assert_int_equal(closed_of_hour(hour), 1);
+    assert_int_equal(closed_of_hour(hour + 1), 0);
+    assert_int_equal(closed_of_day(hour / DAY_HOURS), 1);
+    assert_int_equal(closed_of_day(hour / DAY_HOURS + 8), 1);
+    check("cpu");
+    /* The day comes, and more with it. */
+    test_life_pretend(hour + 1);
+    post_hour("cpu", hour, 10);
+    post_hour("cpu", hour + 1, 7);
+    gather("cpu");
+    assert_int_equal(closed_of_hour(hour), 2);
+    assert_int_equal(test_life_open_bytes("cpu", hour + 1), 7 * RECORD_BYTES);
+    check("cpu");
+}
+
 static void an_hour_with_closed_chunks_keeps_its_late_samples(void **state)
 {
     (void)state;
@@ -377,6 +428,8 @@ int main(void)
         LIFE_TEST(an_hour_of_1023_samples_goes_into_its_day),
         LIFE_TEST(an_hour_of_1023_samples_waits_for_the_end_of_its_day),
         LIFE_TEST(an_hour_that_is_not_over_stays_open),
+        LIFE_TEST(an_hour_that_is_far_ahead_is_gathered_at_once),
+        LIFE_TEST(samples_far_ahead_lie_as_others_do),
         LIFE_TEST(an_hour_with_closed_chunks_keeps_its_late_samples),
         LIFE_TEST(a_chunk_that_was_filled_keeps_its_hours_late_samples_too),
         LIFE_TEST(a_small_last_chunk_takes_late_samples_in_and_a_larger_one_does_not),

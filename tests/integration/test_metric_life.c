@@ -41,10 +41,10 @@ static double random_value(void)
                                                                        : (unit - 0.3) * 100.0;
 }
 
-/* Within a few months; many share their instant with others. */
+/* Within a few months, past and to come; many share their instant with others. */
 static int64_t random_instant(void)
 {
-    switch (test_store_below(6)) {
+    switch (test_store_below(7)) {
     case 0:
         return start_us - (int64_t)test_store_below(90 * DAY_HOURS) * HOUR_US;
     case 1:
@@ -53,6 +53,8 @@ static int64_t random_instant(void)
         return start_us - (int64_t)test_store_below(1000) * 1000000;
     case 3:
         return start_us + (int64_t)test_store_below(2) * HOUR_US;
+    case 4:
+        return start_us + (int64_t)test_store_below(60 * DAY_HOURS) * HOUR_US;
     default:
         return start_us - (int64_t)test_store_below(40 * 86400) * 1000000;
     }

@@ -81,10 +81,32 @@ static void what_is_open_does_not_expire(void **state)
 {
     (void)state;
     int64_t hour = test_life_hour();
+    post_hour(hour, 10);
     post_hour(hour + 1, 10);
-    post_hour(hour + 5, 10);
     tend(&nothing);
     assert_content(20, 0, 0);
+    check();
+}
+
+static void samples_of_the_future_expire_by_arrival_too(void **state)
+{
+    (void)state;
+    int64_t hour = test_life_hour();
+    post_hour(hour + 2 * DAY_HOURS, 1500);
+    post_hour(hour + 3 * DAY_HOURS, 10);
+    post_hour(hour + 50 * 365 * DAY_HOURS, 10);
+    post_hour(HOUR_MAX - DAY_HOURS * 40, 10);
+    tend(&a_day);
+    assert_content(1530, 0, 0);
+    int64_t sealed_us = clock_wall_now().us;
+    AWAIT(clock_wall_now().us > sealed_us + 30000);
+    post_hour(hour + 60 * 365 * DAY_HOURS, 10);
+    const struct metric_retention a_moment = {clock_wall_now().us - sealed_us, 0};
+    tend(&a_moment);
+    assert_content(10, 4, 0);
+    check();
+    tend(&nothing);
+    assert_content(0, 0, 1540);
     check();
 }
 
@@ -545,6 +567,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LIFE_TEST(samples_expire_by_arrival_and_not_by_their_time),
         LIFE_TEST(what_is_open_does_not_expire),
+        LIFE_TEST(samples_of_the_future_expire_by_arrival_too),
         LIFE_TEST(a_chunk_whose_samples_expire_keeps_its_aggregate_bit_by_bit),
         LIFE_TEST(a_sample_that_comes_after_expiry_counts),
         LIFE_TEST(chunks_without_samples_become_one),

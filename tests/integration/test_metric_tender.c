@@ -69,12 +69,13 @@ static void the_first_sample_of_an_hour_sets_when_it_is_due(void **state)
 {
     (void)state;
     int64_t hour = test_life_hour();
-    post("cpu", hour + 3);
-    assert_due("cpu", end_of_hour(hour + 3) + 60);
-    post("cpu", hour + 2);
-    assert_due("cpu", end_of_hour(hour + 2) + 60);
-    post("cpu", hour + 5);
-    assert_due("cpu", end_of_hour(hour + 2) + 60);
+    post("cpu", hour + 1);
+    assert_due("cpu", end_of_hour(hour + 1) + 60);
+    post("cpu", hour);
+    int64_t due = test_life_due("cpu");
+    assert_due("cpu", later(end_of_hour(hour) + 60, now_seconds() + 900));
+    post("cpu", hour + 1);
+    assert_int_equal(test_life_due("cpu"), due);
     post("now", hour);
     assert_due("now", later(end_of_hour(hour) + 60, now_seconds() + 900));
 }
@@ -87,6 +88,17 @@ static void a_late_sample_is_due_a_quarter_of_an_hour_later(void **state)
     command("ZADD ra:due 12345 cpu");
     post("cpu", test_life_hour() - 200);
     assert_int_equal(test_life_due("cpu"), 12345);
+}
+
+/* Whose hour would be over in years. */
+static void a_sample_far_ahead_is_due_a_quarter_of_an_hour_later(void **state)
+{
+    (void)state;
+    int64_t hour = test_life_hour(), day = hour / DAY_HOURS;
+    post("years", hour + 100000);
+    assert_due("years", now_seconds() + 900);
+    post("days", (day + 2) * DAY_HOURS);
+    assert_due("days", now_seconds() + 900);
 }
 
 /* --- Due after it was tended ------------------------------------------------------- */
@@ -113,12 +125,12 @@ static void an_hour_that_is_not_over_is_due_when_it_is(void **state)
     (void)state;
     int64_t hour = test_life_hour();
     post("cpu", hour);
-    post("cpu", hour + 7);
+    post("cpu", hour + 1);
     test_life_tend("cpu", &test_life_for_ever);
     assert_due("cpu", later(end_of_hour(hour), now_seconds() + 60));
-    post("future", hour + 7);
-    test_life_tend("future", &test_life_for_ever);
-    assert_due("future", end_of_hour(hour + 7));
+    post("next", hour + 1);
+    test_life_tend("next", &test_life_for_ever);
+    assert_due("next", end_of_hour(hour + 1));
 }
 
 /* When that is, as it is pretended. */
@@ -215,6 +227,17 @@ static void an_hour_that_was_not_looked_at_is_due_in_a_minute(void **state)
     (void)snprintf(hour, sizeof hour, "%" PRId64, over + 2);
     assert_int_equal(finish(hour, "0"), 1);
     assert_due("cpu", now_seconds() + 60);
+}
+
+static void an_hour_far_ahead_that_was_not_looked_at_is_due_in_a_quarter(void **state)
+{
+    (void)state;
+    char hour[TEXT_BYTES];
+    int64_t noon = test_life_hour() / DAY_HOURS * DAY_HOURS + 12;
+    post("cpu", noon + 12);
+    (void)snprintf(hour, sizeof hour, "%" PRId64, noon);
+    assert_int_equal(finish(hour, "0"), 1);
+    assert_due("cpu", now_seconds() + 900);
 }
 
 /* Somebody who tended it since before the deletion must not let it be forgotten. */
@@ -418,6 +441,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LIFE_TEST(the_first_sample_of_an_hour_sets_when_it_is_due),
         LIFE_TEST(a_late_sample_is_due_a_quarter_of_an_hour_later),
+        LIFE_TEST(a_sample_far_ahead_is_due_a_quarter_of_an_hour_later),
         LIFE_TEST(who_has_nothing_left_is_not_due),
         LIFE_TEST(an_hour_that_is_not_over_is_due_when_it_is),
         LIFE_TEST(an_hour_that_is_over_is_due_at_the_end_of_its_day),
@@ -426,6 +450,7 @@ int main(void)
         LIFE_TEST(what_is_not_sealed_is_due_soon),
         LIFE_TEST(who_has_something_left_to_be_done_is_due_soon),
         LIFE_TEST(an_hour_that_was_not_looked_at_is_due_in_a_minute),
+        LIFE_TEST(an_hour_far_ahead_that_was_not_looked_at_is_due_in_a_quarter),
         LIFE_TEST(who_is_being_deleted_stays_due),
         LIFE_TEST(the_store_tends_what_is_due_though_nobody_asks),
         LIFE_TEST(what_is_not_due_is_left_alone),
