@@ -22,14 +22,12 @@ enum {
 
 /* --- One type ---------------------------------------------------------------------- */
 
-static bool parse_closed(struct slice name, int64_t *hour, int64_t *number)
+/* "<hour>:<number>", as it was written. */
+static bool parse_closed(struct slice name, struct span *hour, int64_t *number)
 {
-    const char *colon = name.len ? memchr(name.ptr, ':', name.len) : NULL;
-    if (!colon)
-        return false;
-    size_t len = (size_t)(colon - name.ptr);
-    return number_parse_int64(slice_of(name.ptr, len), HOUR_MIN, HOUR_MAX, hour) &&
-           number_parse_int64(slice_of(colon + 1, name.len - len - 1), 0, INT64_MAX, number);
+    struct slice rest = name, span = slice_cut(&rest, ':');
+    return span_parse(span, hour) && hour->level == SPAN_HOUR &&
+           number_parse_int64(rest, 0, INT64_MAX, number) && (rest.len == 1 || rest.ptr[0] > '0');
 }
 
 /* A few of the chunks that nobody has sealed, as chance has it: the others' turn comes. */
@@ -42,9 +40,10 @@ static enum err_code hand_unsealed(struct tending *t, struct error *err)
     enum err_code code = redis_client_call(t->client, REDIS_LANE_READ, argv, 3, &reply, err);
     struct slice name;
     for (size_t i = 0; code == ERR_OK && redis_reply_bytes_at(reply, i, &name); i++) {
-        int64_t hour, number;
+        struct span hour;
+        int64_t number;
         if (parse_closed(name, &hour, &number))
-            chunk_sealer_chunk_closed(t->sealer, t->type, hour, number);
+            chunk_sealer_chunk_closed(t->sealer, t->type, hour.number, number);
     }
     redis_reply_free(reply);
     return code;

@@ -23,8 +23,10 @@ bool span_parse(struct slice name, struct span *span)
         if (name.len > 0 && name.ptr[0] == letters[level])
             span->level = level;
     }
-    if (span->level != SPAN_HOUR)
-        name = slice_of(name.ptr + 1, name.len - 1);
+    struct slice number = span->level == SPAN_HOUR ? name : slice_of(name.ptr + 1, name.len - 1);
     int64_t hours = span_hours(span->level);
-    return number_parse_int64(name, floor_divide(HOUR_MIN, hours), HOUR_MAX / hours, &span->number);
+    char buffer[SPAN_NAME_BYTES];
+    return number_parse_int64(number, floor_divide(HOUR_MIN, hours), HOUR_MAX / hours,
+                              &span->number) &&
+           slice_equals(name, span_name(*span, buffer));
 }

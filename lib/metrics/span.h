@@ -77,6 +77,8 @@ enum { SPAN_NAME_BYTES = 16 };
 
 /* The span's part of a key's name, into `buffer`. */
 struct slice span_name(struct span span, char buffer[static SPAN_NAME_BYTES]);
+
+/* False for whatever is not the name of a span, "007" and "-0" too: no two names are of one. */
 bool span_parse(struct slice name, struct span *span);
 
 #endif

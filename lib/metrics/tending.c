@@ -6,13 +6,22 @@
 
 enum { NAP_MS = 10 };
 
+static bool has_room(struct arguments *a)
+{
+    a->is_overfull = a->is_overfull || a->count == TENDING_ARGS_MAX;
+    return !a->is_overfull;
+}
+
 void arguments_add_bytes(struct arguments *a, struct slice bytes)
 {
-    a->args[a->count++] = bytes;
+    if (has_room(a))
+        a->args[a->count++] = bytes;
 }
 
 void arguments_add_integer(struct arguments *a, int64_t value)
 {
+    if (!has_room(a))
+        return;
     char *text = a->texts[a->count];
     int len = snprintf(text, INTEGER_BYTES, "%" PRId64, value);
     a->args[a->count++] = slice_of(text, (size_t)len);
@@ -20,6 +29,8 @@ void arguments_add_integer(struct arguments *a, int64_t value)
 
 void arguments_add_span(struct arguments *a, struct span span)
 {
+    if (!has_room(a))
+        return;
     struct slice name = span_name(span, a->texts[a->count]);
     a->args[a->count++] = name;
 }
@@ -28,6 +39,13 @@ enum err_code tending_say_unexpected(struct error *err, const char *script)
 {
     enum err_code code = error_set(err, ERR_INTERNAL, "Internal error");
     error_set_cause(err, "%s does not answer as it should", script);
+    return code;
+}
+
+static enum err_code say_overfull(struct error *err)
+{
+    enum err_code code = error_set(err, ERR_INTERNAL, "Internal error");
+    error_set_cause(err, "more than %d arguments of a script", TENDING_ARGS_MAX);
     return code;
 }
 
@@ -67,6 +85,8 @@ enum err_code tending_run(struct tending *t, enum redis_lane lane, enum redis_sc
     *reply = NULL;
     if (t->is_stopping && atomic_load(t->is_stopping))
         return error_set(err, ERR_STORE_UNAVAILABLE, "Upkeep is being stopped");
+    if (a->is_overfull)
+        return say_overfull(err);
     struct slice key = redis_key_slice(&t->stem);
     return redis_client_eval(t->client, lane, script, &key, 1, a->args, a->count, reply, err);
 }
@@ -106,6 +126,7 @@ void tending_begin_gather(const struct tending *t, struct arguments *a, struct s
                           struct span target, int64_t had, int64_t keep)
 {
     a->count = 0;
+    a->is_overfull = false;
     arguments_add_bytes(a, slice_from_string(t->layout));
     arguments_add_bytes(a, stamp);
     arguments_add_integer(a, target.level);

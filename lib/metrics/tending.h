@@ -61,9 +61,11 @@ struct tending {
     unsigned char sealed[TENDING_CHUNKS_MAX][CHUNK_SEALED_BYTES_MAX];
 };
 
-/* The arguments of a script: texts are its own, bytes are borrowed. */
+/* The arguments of a script: texts are its own, bytes are borrowed. What is one too many is
+ * left out, and the script is not run. */
 struct arguments {
     size_t count;
+    bool is_overfull;
     struct slice args[TENDING_ARGS_MAX];
     char texts[TENDING_ARGS_MAX][INTEGER_BYTES];
 };

@@ -1,6 +1,5 @@
 #include <stdlib.h>
 
-#include "number.h"
 #include "packed.h"
 #include "tending.h"
 
@@ -216,12 +215,12 @@ static enum err_code expire_page(struct tending *t, struct place *place, struct 
         struct slice name;
         struct span span;
         int64_t count, is_expired;
-        if (redis_reply_bytes_at(reply, at, &name) && span_parse(name, &span) &&
-            redis_reply_integer_at(reply, at + 1, &count) &&
-            redis_reply_integer_at(reply, at + 2, &is_expired))
-            code = reduce(t, span, count, is_expired != 0, err);
-        else
+        if (!redis_reply_bytes_at(reply, at, &name) ||
+            !redis_reply_integer_at(reply, at + 1, &count) ||
+            !redis_reply_integer_at(reply, at + 2, &is_expired))
             code = tending_say_unexpected(err, "tend_expire");
+        else if (span_parse(name, &span))
+            code = reduce(t, span, count, is_expired != 0, err);
     }
     redis_reply_free(reply);
     return code;

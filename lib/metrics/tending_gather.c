@@ -2,7 +2,6 @@
 #include <stdio.h>
 
 #include "log.h"
-#include "number.h"
 #include "packed.h"
 #include "tending.h"
 
@@ -218,7 +217,7 @@ static enum err_code settle_day(struct tending *t, struct source *tails, size_t 
             say_damaged(t, &tails[i]);
         else if (stays_in_hour(&tails[i]))
             code = gather(t, tails[i].span, &tails[i], 1, err);
-        else
+        else if (small_count < DAY_HOURS)
             small[small_count++] = tails[i];
     }
     struct span day = span_of_hour(SPAN_DAY, tails[0].span.number);
@@ -234,10 +233,9 @@ static size_t read_tails(const struct redisReply *reply, struct source *tails)
     size_t count = 0;
     struct slice hour;
     while (count < OPEN_PAGE && redis_reply_bytes_at(reply, 1 + 3 * count, &hour) &&
-           number_parse_int64(hour, HOUR_MIN, HOUR_MAX, &tails[count].span.number) &&
+           span_parse(hour, &tails[count].span) && tails[count].span.level == SPAN_HOUR &&
            redis_reply_integer_at(reply, 2 + 3 * count, &tails[count].number) &&
            redis_reply_integer_at(reply, 3 + 3 * count, &tails[count].bytes)) {
-        tails[count].span.level = SPAN_HOUR;
         tails[count].is_taken = false;
         count++;
     }
@@ -288,9 +286,7 @@ static size_t read_days(const struct redisReply *reply, struct source *days)
     size_t count = 0;
     struct slice text;
     while (count < DAYS_PAGE && redis_reply_bytes_at(reply, 1 + count, &text) &&
-           number_parse_int64(text, HOUR_MIN / DAY_HOURS - 1, HOUR_MAX / DAY_HOURS,
-                              &days[count].span.number)) {
-        days[count].span.level = SPAN_DAY;
+           span_parse(text, &days[count].span) && days[count].span.level == SPAN_DAY) {
         days[count].number = days[count].bytes = 0;
         days[count].is_taken = false;
         count++;

@@ -17,9 +17,9 @@
 #include "test_life.h"
 
 enum { DAY_HOURS = 24, MONTH_HOURS = 24 * 32, CHUNKS = 4, EACH = 50, TEXT_BYTES = 192 };
-enum { REPLY_BYTES = 16384, PIECES = 64, PIECE_ELEMENTS = 4, SCAN_HEAD = 3 };
+enum { REPLY_BYTES = 16384, PIECES = 64, PIECE_ELEMENTS = 4, SCAN_HEAD = 3, OTHER_NAMES = 60 };
 
-static const struct metric_retention no_samples = {1, 0};
+static const struct metric_retention no_samples = {1, 0}, nothing = {1, 1};
 
 /* The first of a month. */
 static const int64_t first_hour = (int64_t)600 * MONTH_HOURS;
@@ -473,6 +473,51 @@ static void a_walk_for_small_days_goes_on_where_all_have_one_score(void **state)
     redis_reply_free(reply);
 }
 
+static void forge_open(int zeros)
+{
+    char text[TEXT_BYTES];
+    (void)snprintf(text, sizeof text, "ZADD ra:m:{cpu}:open %" PRId64 " %0*" PRId64, first_hour,
+                   6 + zeros, first_hour);
+    command(text);
+    (void)snprintf(text, sizeof text, "SADD ra:m:{cpu}:unsealed %0*" PRId64 ":0", 6 + zeros,
+                   first_hour);
+    command(text);
+}
+
+static void forge_day(int zeros, int64_t day)
+{
+    char text[TEXT_BYTES];
+    (void)snprintf(text, sizeof text, "ZADD ra:m:{cpu}:spans %" PRId64 " d%0*" PRId64,
+                   ((int64_t)SPAN_DAY << 32) + day, 5 + zeros, day);
+    command(text);
+    (void)snprintf(text, sizeof text, "HSET ra:m:{cpu}:chunks d%0*" PRId64 " 1", 5 + zeros, day);
+    command(text);
+    (void)snprintf(text, sizeof text,
+                   "COPY ra:m:{cpu}:blk:d%" PRId64 ":0 ra:m:{cpu}:blk:d%0*" PRId64 ":0", day,
+                   5 + zeros, day);
+    command(text);
+}
+
+/* As many of each as there are ways to write it: more than a day has hours, a month days. */
+static void names_that_are_written_otherwise_are_none(void **state)
+{
+    (void)state;
+    static const struct metric_retention a_year = {INT64_C(31536000000000), 0};
+    int64_t day = first_hour / DAY_HOURS;
+    test_store_post("cpu", hour_start(first_hour).us, 1.0);
+    test_life_tend("cpu", &a_year); /* days do not become months */
+    assert_int_equal(test_life_closed("cpu", SPAN_DAY, day), 1);
+    for (int zeros = 1; zeros <= OTHER_NAMES; zeros++)
+        forge_day(zeros, day);
+    test_life_tend("cpu", &test_life_for_ever);
+    test_store_post("cpu", hour_start(first_hour).us, 2.0);
+    for (int zeros = 1; zeros <= OTHER_NAMES; zeros++)
+        forge_open(zeros);
+    test_life_tend("cpu", &test_life_for_ever);
+    test_life_tend("cpu", &nothing);
+    test_store_check_since("cpu", WALL_TIME_MIN);
+}
+
 /* --- Deletion ---------------------------------------------------------------------- */
 
 static void begin_deleting(void)
@@ -546,6 +591,7 @@ int main(void)
         FOREIGN_TEST(upkeep_loses_and_doubles_nothing_over_what_is_not_ours),
         FOREIGN_TEST(upkeep_passes_over_any_count_of_chunks),
         FOREIGN_TEST(a_walk_for_small_days_goes_on_where_all_have_one_score),
+        FOREIGN_TEST(names_that_are_written_otherwise_are_none),
         FOREIGN_TEST(any_count_of_chunks_is_deleted),
         FOREIGN_TEST(a_step_of_a_deletion_is_one_whatever_counts_say),
     };

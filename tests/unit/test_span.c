@@ -138,9 +138,10 @@ static void names_have_limits(void **state)
 static void nonsense_is_no_name(void **state)
 {
     (void)state;
-    static const char *const names[] = {"",    "d",   "m",   "-",      "d-",    "x1",  "D1",
-                                        "1d",  "dd1", "md1", " 1",     "1 ",    "d 1", "0x10",
-                                        "1.0", "1e3", "h1",  "layout", "bytes", "1:2", "--1"};
+    static const char *const names[] = {
+        "",    "d",  "m",   "-",    "d-",  "x1",  "D1",  "1d",     "dd1",   "md1",
+        " 1",  "1 ", "d 1", "0x10", "1.0", "1e3", "h1",  "layout", "bytes", "1:2",
+        "--1", "00", "007", "-0",   "-07", "d00", "d-0", "m0640",  "+1"};
     struct span span;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (parse_exactly(names[i], strlen(names[i]), &span))

@@ -98,6 +98,26 @@ static void begins_no_step_when_it_is_to_stop(void **state)
     assert_null(reply);
 }
 
+static void runs_no_script_of_too_many_arguments(void **state)
+{
+    (void)state;
+    struct arguments a = {0};
+    struct redisReply *reply;
+    struct error err;
+    error_init(&err);
+    for (size_t i = 0; i < TENDING_ARGS_MAX; i++)
+        arguments_add_integer(&a, (int64_t)i);
+    assert_false(a.is_overfull);
+    arguments_add_bytes(&a, SLICE("x"));
+    arguments_add_integer(&a, 1);
+    arguments_add_span(&a, (struct span){SPAN_DAY, 1});
+    assert_int_equal(a.count, TENDING_ARGS_MAX);
+    assert_int_equal(
+        tending_run(tending, REDIS_LANE_READ, REDIS_SCRIPT_TEND_OPEN, &a, &reply, &err),
+        ERR_INTERNAL);
+    assert_null(reply);
+}
+
 static void takes_neither_rest_nor_turns_outside_the_thread(void **state)
 {
     (void)state;
@@ -120,6 +140,7 @@ int main(void)
         TENDING_TEST(does_not_rest_when_it_is_to_stop),
         TENDING_TEST(yields_after_its_turn),
         TENDING_TEST(begins_no_step_when_it_is_to_stop),
+        TENDING_TEST(runs_no_script_of_too_many_arguments),
         TENDING_TEST(takes_neither_rest_nor_turns_outside_the_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

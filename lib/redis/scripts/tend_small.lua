@@ -25,7 +25,7 @@ for _, name in ipairs(days) do
     local head = call('GETRANGE', key, 0, 95)
     if #head == 96 and struct.unpack('<I8', head, 17) < tonumber(ARGV[2])
         and call('STRLEN', key) > 96 + struct.unpack('<I2', head, 11) then
-      reply[#reply + 1] = name:sub(2)
+      reply[#reply + 1] = name
     end
   end
 end
