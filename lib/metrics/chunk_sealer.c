@@ -6,8 +6,10 @@
 #include <stdlib.h>
 
 #include "chunk.h"
+#include "log.h"
 #include "redis_keys.h"
 #include "sample.h"
+#include "span.h"
 
 enum { JOBS_MAX = 128 };
 
@@ -34,11 +36,23 @@ struct chunk_sealer {
     struct job jobs[JOBS_MAX];
 };
 
+static void say_damaged(const struct job *job)
+{
+    LOG_EVENT(LOG_ERROR, "chunk_damaged",
+              LOG_SLICE("metric_type", slice_of(job->type, job->type_len)),
+              LOG_INT("span", job->hour), LOG_INT("chunk", job->number));
+}
+
 static void seal(struct chunk_sealer *sealer, const struct slice *key, const struct job *job,
                  struct slice raw)
 {
     struct workspace *w = sealer->workspace;
     records_unpack((const unsigned char *)raw.ptr, CHUNK_RECORDS, w->records);
+    if (!records_are_sound(w->records, CHUNK_RECORDS, hour_start(job->hour),
+                           hour_start(job->hour + 1))) {
+        say_damaged(job);
+        return;
+    }
     records_sort(w->records, CHUNK_RECORDS, w->spare);
     size_t len = chunk_seal(w->records, CHUNK_RECORDS, w->sealed);
     if (len == 0)

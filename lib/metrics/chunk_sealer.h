@@ -3,7 +3,8 @@
  *
  * Whoever closes a chunk, or meets one that is not sealed, says so here. What cannot be
  * queued, read or written is dropped without a word: the chunk stays as it is, which is
- * as good, and is offered again by whoever next reads or tends it. Thread-safe.
+ * as good, and is offered again by whoever next reads or tends it. So does one that holds
+ * what cannot have been posted into its hour, which is logged. Thread-safe.
  */
 #ifndef LIB_METRICS_CHUNK_SEALER_H
 #define LIB_METRICS_CHUNK_SEALER_H

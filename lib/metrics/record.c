@@ -1,11 +1,22 @@
 #include "record.h"
 
-#include <stdbool.h>
+#include <math.h>
 
 void records_unpack(const unsigned char *packed, size_t count, struct record *records)
 {
     for (size_t i = 0; i < count; i++)
         records[i] = record_unpack(packed + i * RECORD_BYTES);
+}
+
+bool records_are_sound(const struct record *records, size_t count, struct wall_time from,
+                       struct wall_time to)
+{
+    for (size_t i = 0; i < count; i++) {
+        int64_t us = records[i].at.us;
+        if (us < from.us || us >= to.us || !isfinite(records[i].value))
+            return false;
+    }
+    return true;
 }
 
 static bool is_sorted(const struct record *records, size_t count)

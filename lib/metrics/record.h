@@ -8,6 +8,7 @@
 #define LIB_METRICS_RECORD_H
 
 #include <endian.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -52,5 +53,9 @@ static inline struct record record_unpack(const unsigned char in[static RECORD_B
 void records_sort(struct record *records, size_t count, struct record *spare);
 
 void records_unpack(const unsigned char *packed, size_t count, struct record *records);
+
+/* Whether all are as they may be posted into a span: of finite value, within [from, to). */
+bool records_are_sound(const struct record *records, size_t count, struct wall_time from,
+                       struct wall_time to);
 
 #endif

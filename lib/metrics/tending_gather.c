@@ -34,12 +34,15 @@ static bool add_block(struct tending *t, struct slice block)
     return true;
 }
 
-static bool add_raw(struct tending *t, struct slice raw, int64_t bytes)
+static bool add_raw(struct tending *t, struct slice raw, const struct source *source)
 {
-    size_t count = (size_t)bytes / RECORD_BYTES;
-    if (bytes % RECORD_BYTES != 0 || t->count + count > TENDING_RECORDS_MAX)
+    struct record *records = t->records + t->count;
+    size_t count = (size_t)source->bytes / RECORD_BYTES;
+    if (source->bytes % RECORD_BYTES != 0 || t->count + count > TENDING_RECORDS_MAX)
         return false;
-    records_unpack((const unsigned char *)raw.ptr, count, t->records + t->count);
+    records_unpack((const unsigned char *)raw.ptr, count, records);
+    if (!records_are_sound(records, count, span_start(source->span), span_end(source->span)))
+        return false;
     t->count += count;
     return true;
 }
@@ -84,7 +87,7 @@ static bool take(struct tending *t, const struct source *source, struct slice fo
         t->is_behind = true;
         return false;
     }
-    if (form.ptr[0] == 'c' ? add_block(t, chunk_block(bytes)) : add_raw(t, bytes, source->bytes))
+    if (form.ptr[0] == 'c' ? add_block(t, chunk_block(bytes)) : add_raw(t, bytes, source))
         return true;
     say_damaged(t, source);
     return false;

@@ -6,10 +6,12 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "chunk.h"
+#include "chunk_sealer.h"
 #include "test_store.h"
 
 enum { DAY_HOURS = 24, CHUNKS = 4, EACH = 50, ROUNDS = 40 };
@@ -671,6 +673,45 @@ static void an_unsealed_chunk_of_odd_length_is_told_of_and_stays(void **state)
     await("EXISTS", raw_name(0), "1");
 }
 
+/* The last record is not as it was posted: in this hour, and finite. */
+static void fill_badly(size_t count, struct record last)
+{
+    static struct record records[CHUNK_RECORDS];
+    for (size_t i = 0; i + 1 < count; i++)
+        records[i] = (struct record){{start_us() + (int64_t)i}, (double)i};
+    records[count - 1] = last;
+    test_store_put_open("cpu", hour, records, count);
+}
+
+/* A sealer that goes on to the next one. */
+static void a_chunk_of_what_cannot_be_posted_is_not_sealed(void **state)
+{
+    (void)state;
+    char text[160];
+    const struct record bad[] = {{{start_us()}, NAN},
+                                 {{start_us()}, INFINITY},
+                                 {{start_us() - 1}, 1.0},
+                                 {{start_us() + HOUR_US}, 1.0},
+                                 {{INT64_MAX}, 1.0}};
+    struct chunk_sealer *sealer = chunk_sealer_new(test_store.client);
+    assert_non_null(sealer);
+    for (int i = 0; i < (int)(sizeof bad / sizeof *bad); i++) {
+        fill_badly(CHUNK_RECORDS, bad[i]);
+        close_without_sealing();
+        chunk_sealer_chunk_closed(sealer, SLICE("cpu"), hour, 0);
+        fill_open(hour + 1 + i, CHUNK_RECORDS);
+        (void)snprintf(text, sizeof text, "RENAME ra:m:{cpu}:raw:%lld ra:m:{cpu}:raw:%lld:0",
+                       (long long)hour + 1 + i, (long long)hour + 1 + i);
+        assert_true(test_store_command(text, sizeof text, text));
+        chunk_sealer_chunk_closed(sealer, SLICE("cpu"), hour + 1 + i, 0);
+        (void)snprintf(text, sizeof text, "EXISTS ra:m:{cpu}:blk:%lld:0", (long long)hour + 1 + i);
+        test_store_await(text, "1");
+        await("EXISTS", raw_name(0), "1");
+        await("EXISTS", blk_name(0), "0");
+    }
+    chunk_sealer_free(sealer);
+}
+
 #define CHUNK_TEST(name) cmocka_unit_test_setup_teardown(name, test_store_open, test_store_close)
 
 int main(void)
@@ -695,6 +736,7 @@ int main(void)
         CHUNK_TEST(an_open_chunk_of_odd_length_is_told_of),
         CHUNK_TEST(a_lost_open_chunk_is_told_of),
         CHUNK_TEST(an_unsealed_chunk_of_odd_length_is_told_of_and_stays),
+        CHUNK_TEST(a_chunk_of_what_cannot_be_posted_is_not_sealed),
     };
     return cmocka_run_group_tests(tests, test_store_start_server, test_store_stop_server);
 }

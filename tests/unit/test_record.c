@@ -5,6 +5,8 @@
 
 #include <cmocka.h>
 
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "heap_slice.h"
@@ -131,6 +133,28 @@ static void leaves_what_is_in_order(void **state)
     assert_true(records[0].value == 9 && records[1].value == 8 && records[2].value == 7);
 }
 
+static void what_may_be_posted_into_a_span_is_sound(void **state)
+{
+    (void)state;
+    const struct wall_time from = {-10}, to = {10};
+    static const struct record good[] = {
+        {{-10}, 0.0}, {{9}, DBL_MAX}, {{0}, -DBL_MAX}, {{0}, -0.0}, {{0}, DBL_TRUE_MIN}};
+    const struct record bad[] = {{{-11}, 0.0},       {{10}, 0.0}, {{INT64_MIN}, 0.0},
+                                 {{INT64_MAX}, 0.0}, {{0}, NAN},  {{0}, INFINITY},
+                                 {{0}, -INFINITY}};
+    enum { COUNT = sizeof good / sizeof *good };
+    assert_true(records_are_sound(good, COUNT, from, to));
+    assert_true(records_are_sound(NULL, 0, from, to));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        for (size_t at = 0; at < COUNT; at++) {
+            struct record records[COUNT];
+            memcpy(records, good, sizeof records);
+            records[at] = bad[i];
+            assert_false(records_are_sound(records, COUNT, from, to));
+        }
+    }
+}
+
 int main(void)
 {
     chance = test_random_start();
@@ -140,6 +164,7 @@ int main(void)
         cmocka_unit_test(sorts_like_a_model_of_any_size),
         cmocka_unit_test(sorts_from_end_to_end_of_time),
         cmocka_unit_test(leaves_what_is_in_order),
+        cmocka_unit_test(what_may_be_posted_into_a_span_is_sound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
