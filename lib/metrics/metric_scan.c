@@ -198,7 +198,8 @@ static bool wants_records(void *context, const struct piece *piece)
 }
 
 /* Records of a chunk into the hand. */
-static bool open_chunk(struct scan *scan, const struct scan_chunk *chunk, size_t *count)
+static bool open_chunk(struct scan *scan, const struct piece *piece, const struct scan_chunk *chunk,
+                       size_t *count)
 {
     if (chunk->is_sealed)
         return block_decode(chunk_block(chunk->bytes), scan->records, count);
@@ -206,6 +207,8 @@ static bool open_chunk(struct scan *scan, const struct scan_chunk *chunk, size_t
     if (chunk->bytes.len == 0 || chunk->bytes.len % RECORD_BYTES != 0 || *count > CHUNK_RECORDS)
         return false;
     records_unpack((const unsigned char *)chunk->bytes.ptr, *count, scan->records);
+    if (!records_are_sound(scan->records, *count, span_start(piece->span), span_end(piece->span)))
+        return false;
     records_sort(scan->records, *count, scan->spare);
     return true;
 }
@@ -224,7 +227,7 @@ static enum err_code use_records(struct scan *scan, size_t index, const struct p
         return say_no_memory(err);
     if (has_aggregate && chunk_block(chunk.bytes).len == 0)
         show_aggregate(scan, &scan->sum, true);
-    else if (open_chunk(scan, &chunk, &count))
+    else if (open_chunk(scan, piece, &chunk, &count))
         show_records(scan, piece, count);
     else
         show_damage(scan, piece, has_aggregate ? &scan->sum.moments : NULL);
@@ -277,7 +280,7 @@ static void use_open(struct scan *scan, const struct piece *piece)
 {
     const struct scan_chunk chunk = {.is_sealed = false, .bytes = piece->bytes};
     size_t count;
-    if (!open_chunk(scan, &chunk, &count)) {
+    if (!open_chunk(scan, piece, &chunk, &count)) {
         show_damage(scan, piece, NULL);
     } else if (is_in_frame(scan, piece)) {
         aggregate_add_run(&scan->held, scan->records, count);

@@ -683,6 +683,26 @@ static void fill_badly(size_t count, struct record last)
     test_store_put_open("cpu", hour, records, count);
 }
 
+static void an_open_chunk_of_what_cannot_be_posted_is_told_of(void **state)
+{
+    (void)state;
+    struct metric_report report;
+    const struct record bad[] = {{{start_us()}, NAN},
+                                 {{start_us()}, -INFINITY},
+                                 {{start_us() - 1}, 1.0},
+                                 {{start_us() + HOUR_US}, 1.0},
+                                 {{INT64_MAX}, 1.0}};
+    put_chunks(CHUNKS);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        fill_badly(10, bad[i]);
+        forget_samples((size_t)CHUNKS * EACH, 10);
+        check_reported(WALL_TIME_MIN, WALL_TIME_MAX, 1, &report);
+        assert_int_equal(report.damages[0].from.us, start_us());
+        assert_int_equal(report.damages[0].to.us, start_us() + HOUR_US);
+        check_damaged_list(1000);
+    }
+}
+
 /* A sealer that goes on to the next one. */
 static void a_chunk_of_what_cannot_be_posted_is_not_sealed(void **state)
 {
@@ -736,6 +756,7 @@ int main(void)
         CHUNK_TEST(an_open_chunk_of_odd_length_is_told_of),
         CHUNK_TEST(a_lost_open_chunk_is_told_of),
         CHUNK_TEST(an_unsealed_chunk_of_odd_length_is_told_of_and_stays),
+        CHUNK_TEST(an_open_chunk_of_what_cannot_be_posted_is_told_of),
         CHUNK_TEST(a_chunk_of_what_cannot_be_posted_is_not_sealed),
     };
     return cmocka_run_group_tests(tests, test_store_start_server, test_store_stop_server);

@@ -225,13 +225,14 @@ static void open_hours_that_are_none_are_told_of(void **state)
         "ra:m:{cpu}:open",
         "ZADD ra:m:{cpu}:open 460801 5 460801 1e300 460801 nan",
         "ZADD ra:m:{cpu}:open 460801.5 460803"};
-    const struct record records[] = {{{first_hour * HOUR_US}, 1.0}};
+    const struct record first = {hour_start(first_hour), 1.0},
+                        second = {hour_start(first_hour + 2), 1.0};
     for (size_t i = 0; i < sizeof forged / sizeof *forged; i++) {
         start_anew();
         put_chunks((struct span){SPAN_HOUR, first_hour}, CHUNKS, EACH);
         put_chunks((struct span){SPAN_HOUR, first_hour + 2}, CHUNKS, EACH);
-        test_store_put_open("cpu", first_hour, records, 1);
-        test_store_put_open("cpu", first_hour + 2, records, 1);
+        test_store_put_open("cpu", first_hour, &first, 1);
+        test_store_put_open("cpu", first_hour + 2, &second, 1);
         command(forged[i]);
         check_told((struct span){SPAN_HOUR, first_hour + 1});
         sample_model_check_damaged_list(&test_store.model, test_store.store, "cpu", 1000, 1);
