@@ -16,8 +16,9 @@
 enum {
     PASS_MS = 1000,
     TYPES_PER_PASS = 64,
-    CLAIM_SECONDS = 60,  /* nobody else is given a type meanwhile */
-    SWEEP_SECONDS = 3600 /* between two looks for what has expired */
+    CLAIM_SECONDS = 60,   /* nobody else is given a type meanwhile */
+    SWEEP_SECONDS = 3600, /* between two looks for what has expired */
+    REST_SECONDS = 86400  /* between two looks where nothing expires */
 };
 
 /* --- One type ---------------------------------------------------------------------- */
@@ -59,7 +60,7 @@ static enum err_code finish(struct tending *t, struct error *err)
     arguments_add_integer(&a, t->grace_seconds);
     arguments_add_integer(&a, t->now_hour);
     arguments_add_integer(&a, t->is_behind);
-    arguments_add_integer(&a, t->retention->samples_us > 0 ? SWEEP_SECONDS : 0);
+    arguments_add_integer(&a, t->retention->samples_us > 0 ? SWEEP_SECONDS : REST_SECONDS);
     struct redisReply *reply;
     enum err_code code = redis_client_eval(t->client, REDIS_LANE_WRITE, REDIS_SCRIPT_TEND_DONE,
                                            keys, 2, a.args, a.count, &reply, err);
@@ -108,22 +109,36 @@ struct metric_tender {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t stopped;
-    atomic_bool is_stopping; /* set under the lock */
+    atomic_bool is_stopping;        /* set under the lock */
+    char types_from[INTEGER_BYTES]; /* where the walk over all types stands: once at the start */
 };
 
-static enum err_code find_due(struct redis_client *client, struct redisReply **reply,
+/* Names of types are behind the reply's first element. */
+static enum err_code find_due(struct metric_tender *tender, struct redisReply **reply,
                               struct error *err)
 {
-    struct redis_key lease, due;
+    struct redis_client *client = tender->tending->client;
+    struct redis_key lease, due, types;
     redis_key_global(&lease, redis_client_key_prefix(client), "tender");
     redis_key_global(&due, redis_client_key_prefix(client), "due");
-    const struct slice keys[] = {redis_key_slice(&lease), redis_key_slice(&due)};
+    redis_key_global(&types, redis_client_key_prefix(client), "types");
+    const struct slice keys[] = {redis_key_slice(&lease), redis_key_slice(&due),
+                                 redis_key_slice(&types)};
     struct arguments a = {0};
     arguments_add_integer(&a, PASS_MS);
     arguments_add_integer(&a, TYPES_PER_PASS);
     arguments_add_integer(&a, CLAIM_SECONDS);
-    return redis_client_eval(client, REDIS_LANE_WRITE, REDIS_SCRIPT_TEND_DUE, keys, 2, a.args,
-                             a.count, reply, err);
+    arguments_add_bytes(&a, slice_from_string(tender->types_from));
+    enum err_code code = redis_client_eval(client, REDIS_LANE_WRITE, REDIS_SCRIPT_TEND_DUE, keys, 3,
+                                           a.args, a.count, reply, err);
+    struct slice from;
+    if (code != ERR_OK)
+        return code;
+    if (!redis_reply_bytes_at(*reply, 0, &from) || from.len >= INTEGER_BYTES)
+        return tending_say_unexpected(err, "tend_due");
+    memcpy(tender->types_from, from.ptr, from.len);
+    tender->types_from[from.len] = '\0';
+    return ERR_OK;
 }
 
 static void say_failed(struct slice type, const struct error *err)
@@ -139,11 +154,11 @@ static void pass(struct metric_tender *tender)
     struct redisReply *reply;
     struct error err;
     error_init(&err);
-    enum err_code code = find_due(t->client, &reply, &err);
+    enum err_code code = find_due(tender, &reply, &err);
     if (code == ERR_INTERNAL)
         say_failed(SLICE(""), &err);
     struct slice type;
-    for (size_t i = 0; redis_reply_bytes_at(reply, i, &type) && !must_stop(t); i++) {
+    for (size_t i = 1; redis_reply_bytes_at(reply, i, &type) && !must_stop(t); i++) {
         error_init(&err);
         if (!sample_check_type(type) && tend(t, type, &err) != ERR_OK && !must_stop(t))
             say_failed(type, &err);
@@ -196,6 +211,7 @@ struct metric_tender *metric_tender_new(struct redis_client *client, struct chun
     if (!tender)
         return NULL;
     tender->retention = *retention;
+    tender->types_from[0] = '0';
     tender->tending =
         tending_new(client, sealer, &tender->retention, &tender->is_stopping, TENDER_GRACE_SECONDS);
     pthread_condattr_t attributes;

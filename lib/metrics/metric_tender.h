@@ -2,7 +2,9 @@
  * metric_tender: upkeep of what is stored, whether anybody asks or not (one thread).
  *
  * Once a second one worker of the fleet, whichever gets the lease, is given types that are
- * due (scripts/lib/due.lua); nobody else is given those for a minute. Of a type it
+ * due (scripts/lib/due.lua); nobody else is given those for a minute. Whatever holds samples
+ * is due within a day, within an hour where they expire; at its start a tender looks for types
+ * of which nobody knows when they are. Of a type it
  *   - hands chunks that are closed but not sealed to the sealer;
  *   - closes and seals what is open in hours that are over: an hour's chunk of
  *     TENDER_KEEP_RECORDS samples or more stays in its hour, fewer are gathered into their

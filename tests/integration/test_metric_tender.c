@@ -103,7 +103,8 @@ static void a_sample_far_ahead_is_due_a_quarter_of_an_hour_later(void **state)
 
 /* --- Due after it was tended ------------------------------------------------------- */
 
-static void who_has_nothing_left_is_not_due(void **state)
+/* Tomorrow samples may expire. */
+static void who_holds_something_is_due_once_a_day(void **state)
 {
     (void)state;
     int64_t day = test_life_hour() / DAY_HOURS / MONTH_DAYS * MONTH_DAYS - 5;
@@ -111,7 +112,12 @@ static void who_has_nothing_left_is_not_due(void **state)
     for (int i = 0; i < TENDER_KEEP_RECORDS; i++) /* which stay an hour */
         post("cpu", (day - 1) * DAY_HOURS);
     test_life_tend("cpu", &test_life_for_ever);
-    assert_int_equal(test_life_due("cpu"), -1);
+    assert_due("cpu", now_seconds() + DAY_SECONDS);
+}
+
+static void who_has_nothing_left_is_not_due(void **state)
+{
+    (void)state;
     command("ZADD ra:due 0 nobody");
     test_life_tend("nobody", &test_life_for_ever);
     assert_int_equal(test_life_due("nobody"), -1);
@@ -155,16 +161,6 @@ static void an_hour_that_is_over_is_due_at_the_end_of_its_day(void **state)
     assert_due("cpu", on_clock(end_of_hour(hour + 1)));
 }
 
-static void a_day_that_was_gathered_is_due_at_the_end_of_its_month(void **state)
-{
-    (void)state;
-    int64_t day = test_life_hour() / DAY_HOURS / MONTH_DAYS * MONTH_DAYS + 7;
-    test_life_pretend((day + 1) * DAY_HOURS);
-    post("cpu", day * DAY_HOURS);
-    test_life_tend("cpu", &test_life_for_ever);
-    assert_due("cpu", on_clock((day / MONTH_DAYS + 1) * MONTH_DAYS * DAY_SECONDS));
-}
-
 static void where_samples_expire_one_looks_once_an_hour(void **state)
 {
     (void)state;
@@ -197,7 +193,7 @@ static int64_t finish(const char *hour, const char *is_behind)
 {
     const struct slice keys[] = {SLICE("ra:m:{cpu}:"), SLICE("ra:due")},
                        args[] = {SLICE("cpu"), SLICE("60"), slice_from_string(hour),
-                                 slice_from_string(is_behind), SLICE("0")};
+                                 slice_from_string(is_behind), SLICE("86400")};
     struct redisReply *reply;
     int64_t result = -1;
     assert_int_equal(redis_client_eval(test_store.client, REDIS_LANE_WRITE, REDIS_SCRIPT_TEND_DONE,
@@ -280,6 +276,69 @@ static void what_is_not_due_is_left_alone(void **state)
     assert_int_equal(test_life_open_bytes("cpu", hour), RECORD_BYTES);
 }
 
+static size_t frozen_count(void)
+{
+    struct store_content content;
+    store_content_read(&content, test_store.client, "cpu");
+    size_t count = content.frozen_count;
+    store_content_release(&content);
+    return count;
+}
+
+/* As it was left by whoever had let it rest for ever. */
+static void retention_that_is_switched_on_reaches_types_that_rest(void **state)
+{
+    (void)state;
+    const struct metric_store_options options = {
+        .types_max = 10, .spans_per_type_max = 10, .retention = {1, 0}};
+    post("cpu", test_life_hour() - 2000);
+    test_life_tend("cpu", &test_life_for_ever);
+    assert_int_equal(frozen_count(), 0);
+    metric_store_free(test_store.store);
+    command("DEL ra:due ra:tender");
+    test_store.store = metric_store_new(&options, test_store.client, test_store.limiter);
+    assert_non_null(test_store.store);
+    AWAIT(frozen_count() == 1);
+    AWAIT(test_life_due("cpu") > now_seconds() + 3500);
+}
+
+/* By hand: some are due, none is given out. */
+static void a_walk_over_all_types_misses_none(void **state)
+{
+    (void)state;
+    enum { TYPES = 3000 };
+    const struct slice keys[] = {SLICE("ra:walker"), SLICE("ra:due"), SLICE("ra:types")};
+    char text[TEXT_BYTES * 4], cursor[TEXT_BYTES] = "0";
+    (void)snprintf(text, sizeof text,
+                   "EVAL \"for i = 1, %d do redis.call('ZADD', KEYS[1], 0, 'a' .. i) end\" 1 "
+                   "ra:types",
+                   TYPES);
+    command("SET ra:tender somebody EX 600");
+    command(text);
+    command("ZADD ra:due 9999999999 a1 1234567 a3000");
+    for (int steps = 0; cursor[0]; steps++) {
+        const struct slice args[] = {SLICE("1000"), SLICE("0"), SLICE("60"),
+                                     slice_from_string(cursor)};
+        struct redisReply *reply;
+        struct slice next;
+        command("DEL ra:walker");
+        assert_int_equal(redis_client_eval(test_store.client, REDIS_LANE_WRITE,
+                                           REDIS_SCRIPT_TEND_DUE, keys, 3, args, 4, &reply, NULL),
+                         ERR_OK);
+        assert_true(redis_reply_bytes_at(reply, 0, &next));
+        assert_int_equal(redis_reply_count(reply), 1);
+        (void)snprintf(cursor, sizeof cursor, "%.*s", (int)next.len, next.ptr);
+        redis_reply_free(reply);
+        assert_in_range(steps, 0, 60);
+        assert_true(test_store_command(text, sizeof text, "ZCARD ra:due"));
+        assert_true(strtol(text, NULL, 10) <= 400 * (steps + 1));
+    }
+    test_store_await("ZCARD ra:due", "3000");
+    assert_int_equal(test_life_due("a1"), INT64_C(9999999999));
+    assert_int_equal(test_life_due("a3000"), 1234567);
+    assert_due("a2", now_seconds());
+}
+
 /* How often something was asked for, by all who are connected. */
 static int64_t calls_of(const char *what)
 {
@@ -309,16 +368,16 @@ static void of_two_stores_one_tends_under_the_lease(void **state)
 
 static size_t claim(char *first, size_t size)
 {
-    const struct slice keys[] = {SLICE("ra:tender"), SLICE("ra:due")},
-                       args[] = {SLICE("1000"), SLICE("2"), SLICE("60")};
+    const struct slice keys[] = {SLICE("ra:tender"), SLICE("ra:due"), SLICE("ra:types")},
+                       args[] = {SLICE("1000"), SLICE("2"), SLICE("60"), SLICE("")};
     struct redisReply *reply;
     struct slice name = SLICE("");
     assert_int_equal(redis_client_eval(test_store.client, REDIS_LANE_WRITE, REDIS_SCRIPT_TEND_DUE,
-                                       keys, 2, args, 3, &reply, NULL),
+                                       keys, 3, args, 4, &reply, NULL),
                      ERR_OK);
-    (void)redis_reply_bytes_at(reply, 0, &name);
+    (void)redis_reply_bytes_at(reply, 1, &name);
     (void)snprintf(first, size, "%.*s", (int)name.len, name.ptr);
-    size_t count = redis_reply_count(reply);
+    size_t count = redis_reply_count(reply) - 1;
     redis_reply_free(reply);
     return count;
 }
@@ -442,10 +501,10 @@ int main(void)
         LIFE_TEST(the_first_sample_of_an_hour_sets_when_it_is_due),
         LIFE_TEST(a_late_sample_is_due_a_quarter_of_an_hour_later),
         LIFE_TEST(a_sample_far_ahead_is_due_a_quarter_of_an_hour_later),
+        LIFE_TEST(who_holds_something_is_due_once_a_day),
         LIFE_TEST(who_has_nothing_left_is_not_due),
         LIFE_TEST(an_hour_that_is_not_over_is_due_when_it_is),
         LIFE_TEST(an_hour_that_is_over_is_due_at_the_end_of_its_day),
-        LIFE_TEST(a_day_that_was_gathered_is_due_at_the_end_of_its_month),
         LIFE_TEST(where_samples_expire_one_looks_once_an_hour),
         LIFE_TEST(what_is_not_sealed_is_due_soon),
         LIFE_TEST(who_has_something_left_to_be_done_is_due_soon),
@@ -454,6 +513,8 @@ int main(void)
         LIFE_TEST(who_is_being_deleted_stays_due),
         LIFE_TEST(the_store_tends_what_is_due_though_nobody_asks),
         LIFE_TEST(what_is_not_due_is_left_alone),
+        LIFE_TEST(retention_that_is_switched_on_reaches_types_that_rest),
+        LIFE_TEST(a_walk_over_all_types_misses_none),
         LIFE_TEST(of_two_stores_one_tends_under_the_lease),
         LIFE_TEST(who_is_tended_by_one_is_not_given_to_another),
         LIFE_TEST(a_key_of_the_wrong_type_ends_the_upkeep_of_its_type_alone),

@@ -2,8 +2,8 @@
 --
 -- KEYS[1] stem of the type's keys, KEYS[2] due
 -- ARGV    name of the type, seconds of grace, the hour that it was when its open chunks were
---         looked at, 1 if something is left to be done, seconds until what has expired is looked
---         for (0: nothing expires)
+--         looked at, 1 if something is left to be done, seconds until whoever holds anything is
+--         looked at again
 -- returns 1 if it will be tended again. Cost: 11 us.
 --#include due.lua
 local call, stem, grace = redis.call, KEYS[1], ARGV[2]
@@ -27,16 +27,9 @@ end
 if call('ZCOUNT', stem .. 'open', due_far(tonumber(ARGV[3])), '+inf') > 0 then -- it came meanwhile
   at(now + due_settle)
 end
-if tonumber(ARGV[5]) > 0 then
-  if call('EXISTS', stem .. 'spans', stem .. 'open') > 0 then
-    at(now + ARGV[5])
-  end
-else
-  -- A day that was gathered waits for the end of its month.
-  local month = math.floor((now - grace) / 2764800)
-  if call('ZCOUNT', stem .. 'spans', 2 * 4294967296 + month * 32, 2.5 * 4294967296) > 0 then
-    at((month + 1) * 2764800 + grace)
-  end
+-- Days wait for the end of their month, samples expire, or will when that is asked for.
+if call('EXISTS', stem .. 'spans', stem .. 'open') > 0 then
+  at(now + ARGV[5])
 end
 call('ZREM', KEYS[2], ARGV[1]) -- first: a full Redis takes a write that frees memory
 if not due then
