@@ -12,8 +12,9 @@
  *     expire: what stays of them keeps the resolution of days);
  *   - does so at once in hours that are far ahead, after this day and the next hour: nothing
  *     stays open for more than a day, so that whatever its time is it expires by its arrival;
- *   - drops samples that arrived longer than the retention ago and keeps their aggregates,
- *     folds those into one when they have expired too, so that `all` stays right;
+ *   - drops samples that arrived longer than the retention ago (a chunk's together, which
+ *     arrived within a day or so) and keeps their aggregates, folds those into one when they
+ *     have expired too, so that `all` stays right;
  *   - goes on with a deletion that was interrupted.
  * Each step is one script that changes nothing if anything is not as it was seen, so a
  * death at any point, or two tenders at once, do no harm. What cannot be read stays where it

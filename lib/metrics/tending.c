@@ -105,8 +105,8 @@ enum err_code tending_change(struct tending *t, enum redis_script script, const 
     return code;
 }
 
-enum err_code tending_look_at(struct tending *t, struct span span, int64_t *count,
-                              struct slice *last, struct redisReply **reply, struct error *err)
+enum err_code tending_look_at(struct tending *t, struct span span, struct tending_target *target,
+                              struct redisReply **reply, struct error *err)
 {
     struct arguments a = {0};
     arguments_add_span(&a, span);
@@ -115,7 +115,9 @@ enum err_code tending_look_at(struct tending *t, struct span span, int64_t *coun
     if (code != ERR_OK)
         return code;
     if (!redis_reply_bytes_at(*reply, 0, &layout) || layout.len >= sizeof t->layout ||
-        !redis_reply_integer_at(*reply, 1, count) || !redis_reply_bytes_at(*reply, 2, last))
+        !redis_reply_integer_at(*reply, 1, &target->count) ||
+        !redis_reply_bytes_at(*reply, 2, &target->last) ||
+        !redis_reply_integer_at(*reply, 3, &target->now.us))
         return tending_say_unexpected(err, "tend_target");
     memcpy(t->layout, layout.ptr, layout.len);
     t->layout[layout.len] = '\0';

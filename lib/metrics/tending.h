@@ -91,10 +91,17 @@ void tending_rest(struct tending *t);
 enum err_code tending_change(struct tending *t, enum redis_script script, const struct arguments *a,
                              bool *is_done, struct error *err) __attribute__((warn_unused_result));
 
-/* Note the layout; how many closed chunks a span has, and the last of them (empty for none),
- * which lives as long as the reply. */
-enum err_code tending_look_at(struct tending *t, struct span span, int64_t *count,
-                              struct slice *last, struct redisReply **reply, struct error *err)
+/* How many closed chunks a span has, and the last of them (empty for none), which lives as long
+ * as the reply; at an instant of Redis's clock. */
+struct tending_target {
+    int64_t count;
+    struct slice last;
+    struct wall_time now;
+};
+
+/* Look at a span, and note the layout. */
+enum err_code tending_look_at(struct tending *t, struct span span, struct tending_target *target,
+                              struct redisReply **reply, struct error *err)
     __attribute__((warn_unused_result));
 
 enum err_code tending_say_unexpected(struct error *err, const char *script);

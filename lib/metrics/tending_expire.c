@@ -80,8 +80,9 @@ static enum err_code put_merged(struct tending *t, struct span span, int64_t had
 static enum err_code look(struct tending *t, struct span span, int64_t *count, struct error *err)
 {
     struct redisReply *reply;
-    struct slice last;
-    enum err_code code = tending_look_at(t, span, count, &last, &reply, err);
+    struct tending_target target = {0};
+    enum err_code code = tending_look_at(t, span, &target, &reply, err);
+    *count = target.count;
     redis_reply_free(reply);
     return code;
 }

@@ -63,18 +63,35 @@ static void say_damaged(const struct tending *t, const struct source *source)
               LOG_SLICE("span", span), LOG_INT("chunk", source->number));
 }
 
+static int64_t day_of(struct wall_time at)
+{
+    return floor_divide(hour_of(at), DAY_HOURS);
+}
+
+/* What is taken in is stamped anew. Where samples expire, only if it arrived today: otherwise
+ * a late sample now and then would keep those beside it for ever. */
+static bool may_be_renewed(const struct tending *t, struct slice chunk, struct wall_time now)
+{
+    if (t->retention->samples_us == 0)
+        return true;
+    struct wall_time stamp = {(int64_t)packed_u64((const unsigned char *)chunk.ptr)};
+    return day_of(stamp) == day_of(now);
+}
+
 /* How many chunks the target has (-1: that cannot be read), and how many of those stay: a small
  * last one is taken in. */
 static enum err_code look_at_target(struct tending *t, struct span target, int64_t *had,
                                     int64_t *keep, struct error *err)
 {
     struct redisReply *reply;
-    struct slice last;
-    enum err_code code = tending_look_at(t, target, had, &last, &reply, err);
+    struct tending_target seen = {0};
+    enum err_code code = tending_look_at(t, target, &seen, &reply, err);
+    *had = *keep = seen.count;
     if (code == ERR_OK && *had < 0)
         say_damaged(t, &(struct source){.span = target, .number = *had});
-    else if (code == ERR_OK)
-        *keep = is_small(last) && add_block(t, chunk_block(last)) ? *had - 1 : *had;
+    else if (code == ERR_OK && is_small(seen.last) && may_be_renewed(t, seen.last, seen.now) &&
+             add_block(t, chunk_block(seen.last)))
+        *keep = *had - 1;
     redis_reply_free(reply);
     return code;
 }

@@ -158,6 +158,43 @@ static void a_sample_that_comes_after_expiry_counts(void **state)
     }
 }
 
+/* As if it had been sealed so long ago. */
+static void age(const char *chunk, int64_t seconds)
+{
+    char text[4 * TEXT_BYTES];
+    (void)snprintf(text, sizeof text,
+                   "EVAL \"local at = struct.unpack('<I8', redis.call('GET', KEYS[1])) "
+                   "redis.call('SETRANGE', KEYS[1], 0, struct.pack('<I8', at - %" PRId64
+                   "000000))\" 1 ra:m:{cpu}:blk:%s",
+                   seconds, chunk);
+    assert_true(test_store_command(text, sizeof text, text));
+}
+
+/* A trickle of late samples would renew a small chunk for ever. */
+static void late_samples_do_not_keep_those_of_days_before(void **state)
+{
+    (void)state;
+    static const struct metric_retention a_week = {INT64_C(604800000000), 0};
+    int64_t hour = some_hour();
+    char chunk[TEXT_BYTES];
+    post_hour(hour, 10);
+    tend(&a_week);
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(chunk, sizeof chunk, "d%" PRId64 ":%d", hour / DAY_HOURS, i);
+        age(chunk, INT64_C(86400) * (5 - i));
+        post_hour(hour + 1, 1);
+        tend(&a_week);
+        post_hour(hour + 2, 1);
+        tend(&a_week);
+        assert_int_equal(test_life_closed("cpu", SPAN_DAY, hour / DAY_HOURS), 2 + i);
+    }
+    test_life_tend("cpu", &(struct metric_retention){INT64_C(86400000000) * 7 / 2, 0});
+    struct store_content content;
+    store_content_read(&content, test_store.client, "cpu");
+    assert_int_equal(content.record_count, 4); /* those of three days ago, and today's */
+    store_content_release(&content);
+}
+
 static uint64_t stamp_of(int64_t hour, int number)
 {
     char name[TEXT_BYTES];
@@ -570,6 +607,7 @@ int main(void)
         LIFE_TEST(samples_of_the_future_expire_by_arrival_too),
         LIFE_TEST(a_chunk_whose_samples_expire_keeps_its_aggregate_bit_by_bit),
         LIFE_TEST(a_sample_that_comes_after_expiry_counts),
+        LIFE_TEST(late_samples_do_not_keep_those_of_days_before),
         LIFE_TEST(chunks_without_samples_become_one),
         LIFE_TEST(what_expires_between_two_questions_is_noticed),
         LIFE_TEST(very_many_chunks_of_one_hour_expire_and_become_one),
