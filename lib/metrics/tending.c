@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <stdio.h>
 
+#include "log.h"
+
 enum { NAP_MS = 10 };
 
 static bool has_room(struct arguments *a)
@@ -40,6 +42,14 @@ enum err_code tending_say_unexpected(struct error *err, const char *script)
     enum err_code code = error_set(err, ERR_INTERNAL, "Internal error");
     error_set_cause(err, "%s does not answer as it should", script);
     return code;
+}
+
+void tending_say_damaged(const struct tending *t, struct span span, int64_t chunk)
+{
+    char buffer[SPAN_NAME_BYTES];
+    struct slice name = span_name(span, buffer);
+    LOG_EVENT(LOG_ERROR, "chunk_damaged", LOG_SLICE("metric_type", t->type),
+              LOG_SLICE("span", name), LOG_INT("chunk", chunk));
 }
 
 static enum err_code say_overfull(struct error *err)

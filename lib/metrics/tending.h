@@ -31,7 +31,7 @@ enum {
     TENDING_FETCH_MAX = 16,                                         /* chunks read at once */
     TENDING_RECORDS_MAX = 33 * TENDER_KEEP_RECORDS + CHUNK_RECORDS, /* 32 days and a last chunk */
     TENDING_CHUNKS_MAX = TENDING_RECORDS_MAX / CHUNK_RECORDS + 1,
-    TENDING_ARGS_MAX = 160,
+    TENDING_ARGS_MAX = REDIS_EVAL_ARGS_MAX - 3, /* beside so many keys */
     TENDING_BURST_MS = 20,
     TENDING_REST_MS = 80,
     TENDING_TURN_MS = 15000,
@@ -103,6 +103,9 @@ struct tending_target {
 enum err_code tending_look_at(struct tending *t, struct span span, struct tending_target *target,
                               struct redisReply **reply, struct error *err)
     __attribute__((warn_unused_result));
+
+/* In the log: a chunk, or how many a span has (-1), cannot be read. */
+void tending_say_damaged(const struct tending *t, struct span span, int64_t chunk);
 
 enum err_code tending_say_unexpected(struct error *err, const char *script);
 

@@ -3,8 +3,104 @@
 #include "packed.h"
 #include "tending.h"
 
-/* What one script does: well under a millisecond. */
-enum { SPANS_PAGE = 64, CHUNKS_PAGE = 64, SHRINK_MAX = 64 };
+/* What one script does: well under a millisecond, and in so many arguments as it may have. */
+enum { SPANS_PAGE = 64, CHUNKS_PAGE = 48, SHRINK_MAX = 64 };
+
+/* --- Samples that have expired ----------------------------------------------------- */
+
+/* A chunk, and what stays of it: stamp and aggregate. */
+struct head {
+    struct span span;
+    int64_t number;
+    struct slice bytes;
+};
+
+static bool aggregate_block(struct tending *t, struct slice block, struct aggregate *a)
+{
+    t->count = 0;
+    if (!block_decode(block, t->records, &t->count))
+        return false;
+    aggregate_reset(a);
+    aggregate_add_run(a, t->records, t->count);
+    return !aggregate_failed(a);
+}
+
+/* A damaged head, made anew from the chunk's samples into `out`. Not good: they are damaged, too,
+ * or were moved. */
+static enum err_code mend(struct tending *t, struct head *head, unsigned char *out, bool *is_good,
+                          struct error *err)
+{
+    struct arguments a = {0};
+    struct redisReply *reply;
+    struct aggregate all;
+    struct slice chunk;
+    int64_t is_same = 0;
+    arguments_add_bytes(&a, slice_from_string(t->layout));
+    arguments_add_span(&a, head->span);
+    arguments_add_integer(&a, head->number);
+    aggregate_init(&all, true);
+    enum err_code code = tending_run(t, REDIS_LANE_READ, REDIS_SCRIPT_CHUNK_FETCH, &a, &reply, err);
+    (void)redis_reply_integer_at(reply, 0, &is_same);
+    *is_good = is_same && redis_reply_bytes_at(reply, 2, &chunk) &&
+               aggregate_block(t, chunk_block(chunk), &all);
+    if (*is_good) {
+        memcpy(out, head->bytes.ptr, CHUNK_STAMP_BYTES);
+        size_t len = CHUNK_STAMP_BYTES + aggregate_pack(&all, out + CHUNK_STAMP_BYTES);
+        head->bytes = slice_of((const char *)out, len);
+    } else if (is_same) {
+        tending_say_damaged(t, head->span, head->number);
+    } else {
+        t->is_behind = true;
+    }
+    redis_reply_free(reply);
+    aggregate_release(&all);
+    return code;
+}
+
+static bool read_head(const struct redisReply *heads, size_t at, struct head *head)
+{
+    struct slice name;
+    return redis_reply_bytes_at(heads, at, &name) && span_parse(name, &head->span) &&
+           redis_reply_integer_at(heads, at + 1, &head->number) &&
+           redis_reply_bytes_at(heads, at + 2, &head->bytes) &&
+           head->bytes.len >= CHUNK_MOMENTS_BYTES;
+}
+
+/* Whose aggregate is damaged keeps its samples, unless they tell a new one, of which
+ * TENDING_CHUNKS_MAX go into one step. */
+static enum err_code freeze_all(struct tending *t, const struct redisReply *heads,
+                                struct error *err)
+{
+    struct arguments a = {0};
+    struct aggregate known;
+    size_t mended = 0, frozen = 0;
+    enum err_code code = ERR_OK;
+    aggregate_init(&known, true);
+    arguments_add_bytes(&a, slice_from_string(t->layout));
+    for (size_t at = 0; code == ERR_OK && at < redis_reply_count(heads); at += 3) {
+        struct head head;
+        if (!read_head(heads, at, &head))
+            continue;
+        bool is_good = aggregate_unpack(chunk_aggregate(head.bytes), &known);
+        if (!is_good && mended == TENDING_CHUNKS_MAX) {
+            t->is_behind = true;
+        } else if (!is_good) {
+            code = mend(t, &head, t->sealed[mended], &is_good, err);
+            mended += is_good;
+        }
+        if (!is_good)
+            continue;
+        arguments_add_span(&a, head.span);
+        arguments_add_integer(&a, head.number);
+        arguments_add_bytes(&a, head.bytes);
+        frozen++;
+    }
+    bool is_done;
+    if (code == ERR_OK && frozen > 0)
+        code = tending_change(t, REDIS_SCRIPT_TEND_FREEZE, &a, &is_done, err);
+    aggregate_release(&known);
+    return code;
+}
 
 /* --- Chunks without samples become one --------------------------------------------- */
 
@@ -186,6 +282,20 @@ struct place {
     int64_t chunk;
 };
 
+static bool accept_page(struct tending *t, const struct redisReply *reply, struct place *place)
+{
+    struct slice score, layout;
+    if (!redis_reply_bytes_at(reply, 0, &score) || score.len >= sizeof place->score ||
+        !redis_reply_integer_at(reply, 1, &place->chunk) ||
+        !redis_reply_bytes_at(reply, 2, &layout) || layout.len >= sizeof t->layout)
+        return false;
+    memcpy(place->score, score.ptr, score.len);
+    place->score[score.len] = '\0';
+    memcpy(t->layout, layout.ptr, layout.len);
+    t->layout[layout.len] = '\0';
+    return true;
+}
+
 static enum err_code read_page(struct tending *t, struct place *place, struct redisReply **reply,
                                struct error *err)
 {
@@ -196,33 +306,38 @@ static enum err_code read_page(struct tending *t, struct place *place, struct re
     arguments_add_integer(&a, place->chunk);
     arguments_add_integer(&a, SPANS_PAGE);
     arguments_add_integer(&a, CHUNKS_PAGE);
-    enum err_code code = tending_run(t, REDIS_LANE_WRITE, REDIS_SCRIPT_TEND_EXPIRE, &a, reply, err);
-    struct slice score;
-    if (code != ERR_OK)
-        return code;
-    if (!redis_reply_bytes_at(*reply, 0, &score) || score.len >= INTEGER_BYTES ||
-        !redis_reply_integer_at(*reply, 1, &place->chunk))
-        return tending_say_unexpected(err, "tend_expire");
-    memcpy(place->score, score.ptr, score.len);
-    place->score[score.len] = '\0';
-    return ERR_OK;
+    enum err_code code = tending_run(t, REDIS_LANE_READ, REDIS_SCRIPT_TEND_EXPIRE, &a, reply, err);
+    if (code == ERR_OK && !accept_page(t, *reply, place))
+        code = tending_say_unexpected(err, "tend_expire");
+    return code;
+}
+
+static enum err_code reduce_all(struct tending *t, const struct redisReply *spans,
+                                struct error *err)
+{
+    enum err_code code = ERR_OK;
+    for (size_t at = 0; code == ERR_OK && at < redis_reply_count(spans); at += 3) {
+        struct slice name;
+        struct span span;
+        int64_t count, is_expired;
+        if (!redis_reply_bytes_at(spans, at, &name) ||
+            !redis_reply_integer_at(spans, at + 1, &count) ||
+            !redis_reply_integer_at(spans, at + 2, &is_expired))
+            code = tending_say_unexpected(err, "tend_expire");
+        else if (span_parse(name, &span))
+            code = reduce(t, span, count, is_expired != 0, err);
+    }
+    return code;
 }
 
 static enum err_code expire_page(struct tending *t, struct place *place, struct error *err)
 {
     struct redisReply *reply;
     enum err_code code = read_page(t, place, &reply, err);
-    for (size_t at = 2; code == ERR_OK && at < redis_reply_count(reply); at += 3) {
-        struct slice name;
-        struct span span;
-        int64_t count, is_expired;
-        if (!redis_reply_bytes_at(reply, at, &name) ||
-            !redis_reply_integer_at(reply, at + 1, &count) ||
-            !redis_reply_integer_at(reply, at + 2, &is_expired))
-            code = tending_say_unexpected(err, "tend_expire");
-        else if (span_parse(name, &span))
-            code = reduce(t, span, count, is_expired != 0, err);
-    }
+    if (code == ERR_OK)
+        code = freeze_all(t, redis_reply_at(reply, 3), err);
+    if (code == ERR_OK)
+        code = reduce_all(t, redis_reply_at(reply, 4), err);
     redis_reply_free(reply);
     return code;
 }

@@ -1,7 +1,3 @@
-#include <inttypes.h>
-#include <stdio.h>
-
-#include "log.h"
 #include "packed.h"
 #include "tending.h"
 
@@ -55,14 +51,6 @@ static bool is_small(struct slice chunk)
            chunk_block(chunk).len > 0;
 }
 
-static void say_damaged(const struct tending *t, const struct source *source)
-{
-    char name[SPAN_NAME_BYTES];
-    struct slice span = span_name(source->span, name);
-    LOG_EVENT(LOG_ERROR, "chunk_damaged", LOG_SLICE("metric_type", t->type),
-              LOG_SLICE("span", span), LOG_INT("chunk", source->number));
-}
-
 static int64_t day_of(struct wall_time at)
 {
     return floor_divide(hour_of(at), DAY_HOURS);
@@ -88,7 +76,7 @@ static enum err_code look_at_target(struct tending *t, struct span target, int64
     enum err_code code = tending_look_at(t, target, &seen, &reply, err);
     *had = *keep = seen.count;
     if (code == ERR_OK && *had < 0)
-        say_damaged(t, &(struct source){.span = target, .number = *had});
+        tending_say_damaged(t, target, *had);
     else if (code == ERR_OK && is_small(seen.last) && may_be_renewed(t, seen.last, seen.now) &&
              add_block(t, chunk_block(seen.last)))
         *keep = *had - 1;
@@ -106,7 +94,7 @@ static bool take(struct tending *t, const struct source *source, struct slice fo
     }
     if (form.ptr[0] == 'c' ? add_block(t, chunk_block(bytes)) : add_raw(t, bytes, source))
         return true;
-    say_damaged(t, source);
+    tending_say_damaged(t, source->span, source->number);
     return false;
 }
 
@@ -234,7 +222,7 @@ static enum err_code settle_day(struct tending *t, struct source *tails, size_t 
     enum err_code code = ERR_OK;
     for (size_t i = 0; code == ERR_OK && i < count; i++) {
         if (tails[i].number < 0)
-            say_damaged(t, &tails[i]);
+            tending_say_damaged(t, tails[i].span, tails[i].number);
         else if (stays_in_hour(&tails[i]))
             code = gather(t, tails[i].span, &tails[i], 1, err);
         else if (small_count < DAY_HOURS)

@@ -16,6 +16,7 @@
 #include "metric_delete.h"
 #include "packed.h"
 #include "store_content.h"
+#include "tending.h"
 #include "test_life.h"
 
 enum { DAY_HOURS = 24, TEXT_BYTES = 64, PUT_AT_ONCE = 40 };
@@ -333,7 +334,7 @@ static void chunks_with_samples_do_not_become_one(void **state)
     check();
 }
 
-/* What the walk answers when it has seen so many chunks: where it stands. */
+/* What the walk answers when it has seen so many chunks: where it stands, and theirs. */
 static void a_walk_ends_after_so_many_chunks(void **state)
 {
     (void)state;
@@ -351,10 +352,10 @@ static void a_walk_ends_after_so_many_chunks(void **state)
     assert_true(redis_reply_integer_at(reply, 1, &chunk));
     assert_true(slice_equals(at, slice_from_string(score)));
     assert_int_equal(chunk, 20);
+    assert_int_equal(redis_reply_count(redis_reply_at(reply, 3)), 3 * 20);
+    assert_int_equal(redis_reply_count(redis_reply_at(reply, 4)), 0);
     redis_reply_free(reply);
-    assert_content(25, 20, 0);
-    life_model_learn("cpu", &no_samples);
-    check();
+    assert_content(45, 0, 0);
 }
 
 static void samples_of_more_spans_than_a_page_expire(void **state)
@@ -369,6 +370,82 @@ static void samples_of_more_spans_than_a_page_expire(void **state)
     tend(&nothing);
     assert_content(0, 0, 150);
     check();
+}
+
+static void damage(const char *chunk, int at)
+{
+    char text[2 * TEXT_BYTES];
+    (void)snprintf(text, sizeof text, "SETRANGE ra:m:{cpu}:blk:%s %d ?!", chunk, at);
+    assert_true(test_store_command(text, sizeof text, text));
+}
+
+/* Of many, in as many steps as it takes. */
+static void samples_tell_the_aggregate_that_is_damaged_before_they_expire(void **state)
+{
+    (void)state;
+    enum { CHUNKS = 70, SAMPLES = 1500 };
+    int64_t hour = some_hour();
+    char chunk[TEXT_BYTES];
+    post_hour(hour - 50, SAMPLES);
+    tend(&a_day);
+    (void)snprintf(chunk, sizeof chunk, "%" PRId64 ":0", hour - 50);
+    damage(chunk, 60);
+    put_chunks(hour, 0, CHUNKS / 2, SLICE(""));
+    put_chunks(hour, CHUNKS / 2, CHUNKS / 2, SLICE(""));
+    for (int i = 0; i < CHUNKS; i++) {
+        (void)snprintf(chunk, sizeof chunk, "%" PRId64 ":%d", hour, i);
+        damage(chunk, 20 + i);
+    }
+    test_life_tend("cpu", &no_samples);
+    assert_true(test_life_due("cpu") <= clock_wall_now().us / 1000000 + 15);
+    for (int i = 0; i < CHUNKS / TENDING_CHUNKS_MAX; i++)
+        test_life_tend("cpu", &no_samples);
+    assert_true(test_life_due("cpu") > clock_wall_now().us / 1000000 + 3000);
+    life_model_learn("cpu", &no_samples);
+    assert_content(0, 2, 0);
+    check();
+}
+
+static void samples_that_are_damaged_with_their_aggregate_stay(void **state)
+{
+    (void)state;
+    int64_t hour = some_hour();
+    char name[TEXT_BYTES];
+    const char *const length[] = {"STRLEN", name, NULL}, *const chunk = name + strlen("blk:");
+    post_hour(hour, 1500);
+    post_hour(hour + 1, 1500);
+    tend(&a_day);
+    (void)snprintf(name, sizeof name, "blk:%" PRId64 ":0", hour);
+    int64_t before = test_life_number("cpu", length);
+    damage(chunk, 60);
+    damage(chunk, (int)before - 20);
+    test_life_tend("cpu", &no_samples);
+    test_life_tend("cpu", &nothing);
+    assert_int_equal(test_life_number("cpu", length), before);
+    assert_int_equal(test_life_closed("cpu", SPAN_HOUR, hour + 1), 0);
+    assert_true(test_life_due("cpu") > clock_wall_now().us / 1000000 + 3000);
+}
+
+/* Or each reader would begin anew until all are dropped. */
+static void the_tender_rests_before_samples_are_dropped(void **state)
+{
+    (void)state;
+    atomic_bool is_stopping = false;
+    struct tending *t = calloc(1, sizeof *t);
+    struct error err;
+    assert_non_null(t);
+    post_hour(some_hour(), 10);
+    tend(&test_life_for_ever);
+    t->client = test_store.client;
+    t->retention = &no_samples;
+    tending_begin(t, SLICE("cpu"));
+    t->is_stopping = &is_stopping;
+    t->burst_since = mono_after_ms(clock_mono_now(), -TENDING_BURST_MS);
+    struct mono_time before = clock_mono_now();
+    assert_int_equal(tending_expire(t, &err), ERR_OK);
+    assert_true(mono_us_between(before, clock_mono_now()) >= INT64_C(1000) * TENDING_REST_MS);
+    free(t);
+    assert_content(0, 1, 0);
 }
 
 /* --- Aggregates -------------------------------------------------------------------- */
@@ -614,6 +691,9 @@ int main(void)
         LIFE_TEST(chunks_with_samples_do_not_become_one),
         LIFE_TEST(a_walk_ends_after_so_many_chunks),
         LIFE_TEST(samples_of_more_spans_than_a_page_expire),
+        LIFE_TEST(samples_tell_the_aggregate_that_is_damaged_before_they_expire),
+        LIFE_TEST(samples_that_are_damaged_with_their_aggregate_stay),
+        LIFE_TEST(the_tender_rests_before_samples_are_dropped),
         LIFE_TEST(aggregates_expire_into_the_base_once),
         LIFE_TEST(aggregates_expire_after_their_samples),
         LIFE_TEST(what_arrived_first_is_folded_first),

@@ -1,26 +1,29 @@
--- tend_expire: drop the samples of sealed chunks that have expired; their aggregates stay.
+-- tend_expire: what has expired. Writes nothing.
 --
 -- KEYS[1] stem of the type's keys
 -- ARGV    how long samples are kept and how long aggregates are (us; 0: for ever); where to
 --         begin: a span by its score ('+inf' first), and a chunk of it; most spans, most chunks
--- returns where to go on: score ('' at the end) and chunk; then three elements for each span
---         whose last chunks have no samples any more, and that can be made smaller: its name,
---         how many closed chunks it has, and 1 if those of them that were looked at have
---         expired altogether. From months to hours, as they arrived. A span of which as many
---         chunks as a page may have are not there, one after another, has no more.
--- Cost: 2.6 us a span, 1.4 us a chunk, 6 us for one whose samples are dropped.
+-- returns where to go on: score ('' at the end) and chunk; layout; and two lists. Of sealed
+--         chunks whose samples have expired, and are there: span, number, head (stamp and
+--         aggregate). Of spans of which that is true of the last chunks, or which have no samples
+--         any more, and that can be made smaller: name, how many closed chunks, and 1 if those
+--         of them that were looked at have expired altogether. From months to hours, as they
+--         arrived. A span of which as many chunks as a page may have are not there, one after
+--         another, has no more.
+-- Cost: 2.6 us a span, 1.4 us a chunk, 2 us for one whose samples have expired.
 --#include spans.lua
 local call, stem = redis.call, KEYS[1]
 local now, chunks_max = time_us(), tonumber(ARGV[6])
 local left = chunks_max
 local raw_before, all_before = now - ARGV[1], tonumber(ARGV[2]) > 0 and now - ARGV[2] or 0
-local is_changed = false
+local expired_chunks, spans = {}, {}
 
--- Whether the chunk is without samples, and whether its aggregate has expired, too; nil: it is
--- not there.
-local function freeze(name)
-  local key = 'blk:' .. name
-  local head = call('GETRANGE', stem .. key, 0, 95)
+-- Whether the chunk's samples have expired, and whether its aggregate has, too; nil: it is not
+-- there.
+local function look(span, number)
+  local name = span .. ':' .. number
+  local key = stem .. 'blk:' .. name
+  local head = call('GETRANGE', key, 0, 95)
   if #head < 96 then
     if head == '' and call('EXISTS', stem .. 'raw:' .. name) == 0 then
       return nil, false
@@ -31,43 +34,44 @@ local function freeze(name)
   if stamp > raw_before then
     return false, false
   end
-  if call('STRLEN', stem .. key) > length then
-    local rest = call('GETRANGE', stem .. key, 0, length - 1)
-    spans_put(stem, key, nil) -- first: a full Redis takes a write that frees memory
-    spans_put(stem, key, rest)
-    is_changed = true
+  if call('STRLEN', key) > length then
+    local at = #expired_chunks
+    expired_chunks[at + 1], expired_chunks[at + 2] = span, number
+    expired_chunks[at + 3] = call('GETRANGE', key, 0, length - 1)
   end
   return true, stamp <= all_before
 end
 
-spans_check(stem)
-local names = call('ZREVRANGEBYSCORE', stem .. 'spans', ARGV[3], '-inf', 'WITHSCORES', 'LIMIT', 0, ARGV[5])
-local reply = {'', 0}
-if #names == 2 * tonumber(ARGV[5]) then
-  reply[1] = '(' .. names[#names]
+-- By score alone: what others wrote beside a span has no chunks of its own.
+local found = call('ZREVRANGEBYSCORE', stem .. 'spans', ARGV[3], '-inf', 'WITHSCORES', 'LIMIT', 0, ARGV[5])
+local next_score, next_chunk, last = '', 0, nil
+if #found == 2 * tonumber(ARGV[5]) then
+  next_score = '(' .. found[#found]
 end
-for i = 1, #names, 2 do
-  local count = spans_count(stem, names[i]) or 0
-  local from = names[i + 1] == ARGV[3] and tonumber(ARGV[4]) or 0
+for i = 2, #found, 2 do
+  local score = math.floor(found[i])
+  local name, count = span_of_score(score), 0
+  if name and score ~= last then
+    count = spans_count(stem, name) or 0
+  end
+  last = score
+  local from = score == tonumber(ARGV[3]) and tonumber(ARGV[4]) or 0
   local to = math.max(math.min(count, from + left), from)
   local frozen, expired, missing = 0, 0, 0
   for n = from, to - 1 do
-    local is_frozen, is_expired = freeze(names[i] .. ':' .. n)
+    local is_frozen, is_expired = look(name, n)
     missing = is_frozen == nil and missing + 1 or 0
     frozen, expired = frozen + (is_frozen and 1 or 0), expired + (is_expired and 1 or 0)
   end
   left = left - (to - from)
   if to < count and missing < chunks_max then
-    reply[1], reply[2] = names[i + 1], to
+    next_score, next_chunk = string.format('%.0f', score), to
     break
   end
   local seen = to - from
   if seen > 0 and frozen == seen and (count > 1 or expired == seen) then
-    local at = #reply
-    reply[at + 1], reply[at + 2], reply[at + 3] = names[i], count, expired == seen and 1 or 0
+    local at = #spans
+    spans[at + 1], spans[at + 2], spans[at + 3] = name, count, expired == seen and 1 or 0
   end
 end
-if is_changed then
-  spans_moved(stem, now)
-end
-return reply
+return {next_score, next_chunk, call('HGET', stem .. 'chunks', 'layout') or '0', expired_chunks, spans}

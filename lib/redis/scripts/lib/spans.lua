@@ -16,6 +16,12 @@ local function span_score(level, number)
   return level * 4294967296 + number
 end
 
+-- The name of what has this score; nil for none.
+local function span_of_score(score)
+  local level = math.floor(score / 4294967296 + 0.5)
+  return span_hours[level] and span_name(level, score - level * 4294967296)
+end
+
 local function span_above(level, number, above)
   return math.floor(number * span_hours[level] / span_hours[above])
 end
