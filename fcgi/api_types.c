@@ -1,4 +1,6 @@
 /* The types there are: GET /api/metrics/types; and the end of one: DELETE /api/metrics. */
+#include <assert.h>
+
 #include "base64url.h"
 #include "hash.h"
 #include "json_write.h"
@@ -35,6 +37,7 @@ static uint64_t check_of(struct slice match, struct slice name)
 static void write_cursor(struct slice match, struct slice name, struct strbuf *out)
 {
     char bytes[CURSOR_BYTES_MAX];
+    assert(name.len <= TYPE_BYTES_MAX);
     packed_put_u64((unsigned char *)bytes, check_of(match, name));
     memcpy(bytes + CHECK_BYTES, name.ptr, name.len);
     base64url_append(out, slice_of(bytes, CHECK_BYTES + name.len));

@@ -8,7 +8,7 @@
 
 #define NAMES_TEXT "1000"
 #define OPEN_TEXT  "64"
-enum { NAMES = 1000, SIZES = 16, BOUND_BYTES_MAX = 1 << 10 };
+enum { NAMES = 1000, SIZES = 16, BOUND_BYTES_MAX = 1 + 4 * TYPE_BYTES_MAX };
 
 /* One page in the making. */
 struct listing {
@@ -20,7 +20,7 @@ struct listing {
     struct slice *names; /* that match, room for question->limit */
     size_t name_count;
     size_t looked_at;
-    struct slice last; /* looked at */
+    struct slice last; /* looked at: TYPE_BYTES_MAX bytes of it at most */
     bool has_more;
     bool is_at_end; /* of all names, or of those that begin as the pattern does */
 };
@@ -37,13 +37,35 @@ static bool is_late(const struct listing *listing)
 
 /* --- Names ------------------------------------------------------------------------- */
 
+/*
+ * Behind `last`. No name of a type is longer than TYPE_BYTES_MAX: what begins with so many
+ * bytes, and goes on, is foreign, and all of that is passed over at once.
+ */
+static void put_low(struct slice last, struct strbuf *low)
+{
+    size_t len = last.len;
+    while (len > 0 && last.ptr[len - 1] == '\xff')
+        len--;
+    if (last.len < TYPE_BYTES_MAX || len == 0) {
+        strbuf_append_char(low, '(');
+        strbuf_append_slice(low, last);
+        return;
+    }
+    strbuf_append_char(low, '[');
+    strbuf_append_slice(low, slice_of(last.ptr, len - 1));
+    strbuf_append_char(low, (char)((unsigned char)last.ptr[len - 1] + 1));
+}
+
 /* No byte of a name is above 0xF4: prefix and 0xFF come after all that begin so. */
 static void put_bounds(const struct listing *listing, struct strbuf *low, struct strbuf *high)
 {
     struct slice prefix = glob_prefix(listing->question->match);
-    bool is_started = listing->last.len > 0;
-    strbuf_append_char(low, is_started ? '(' : '[');
-    strbuf_append_slice(low, is_started ? listing->last : prefix);
+    if (listing->last.len > 0) {
+        put_low(listing->last, low);
+    } else {
+        strbuf_append_char(low, '[');
+        strbuf_append_slice(low, prefix);
+    }
     strbuf_append_char(high, '(');
     strbuf_append_slice(high, prefix);
     strbuf_append_char(high, '\xff');
@@ -84,7 +106,7 @@ static enum err_code take_names(struct listing *listing, const struct redisReply
         if (listing->has_more)
             break;
         listing->looked_at++;
-        last = name;
+        last = slice_of(name.ptr, name.len < TYPE_BYTES_MAX ? name.len : TYPE_BYTES_MAX);
         if (matches)
             listing->names[listing->name_count++] = arena_copy(listing->arena, name);
     }

@@ -27,15 +27,16 @@ struct metric_type {
 
 struct metric_types_question {
     struct slice match; /* a glob (glob.h) over names */
-    struct slice after; /* begin behind this name; empty: with the first */
+    struct slice after; /* begin behind this, up to TYPE_BYTES_MAX bytes; empty: with the first */
     size_t limit;       /* 1 to METRIC_TYPES_MAX */
 };
 
 /*
- * Fill `types`, which has room for `limit`, and set `*count`. `*next` is the name behind
- * which the next page begins, {NULL, 0} after the last one. A page ends before it is full,
- * with `*next` set, where METRIC_TYPES_LOOKED names were looked at, or half of the time to
- * `deadline` has passed. Names live in `arena`.
+ * Fill `types`, which has room for `limit`, and set `*count`. `*next` is what the next page
+ * begins behind, {NULL, 0} after the last one: up to TYPE_BYTES_MAX bytes of a name, perhaps
+ * of one that others wrote there. A page ends before it is full, with `*next` set, where
+ * METRIC_TYPES_LOOKED names were looked at, or half of the time to `deadline` has passed.
+ * Names live in `arena`.
  *
  * Each type as of an instant of its own, not before the call; one that is deleted meanwhile
  * is left out. One round trip for every 1,000 names, one for every 16 types, and one or two

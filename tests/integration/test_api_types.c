@@ -24,11 +24,13 @@
 enum { TEXT_BYTES = 4096, TYPES_MAX = 400, CURSOR_BYTES = 1024 };
 
 static struct test_random chance;
+static char filler[2000]; /* of long names */
 
 static int start(void **state)
 {
     (void)state;
     chance = test_random_start();
+    memset(filler, 'x', sizeof filler);
     return 0;
 }
 
@@ -382,6 +384,67 @@ static void a_page_ends_when_its_time_is_over(void **state)
     assert_int_equal(told, 40);
 }
 
+/* --- What others wrote among the names ---------------------------------------------------- */
+
+static void add_foreign(const char *name, int length, const char *end)
+{
+    char text[2 * TEXT_BYTES];
+    (void)snprintf(text, sizeof text, "ZADD ra:types 0 %s%.*s%s", name,
+                   length - (int)strlen(name) - (int)strlen(end), filler, end);
+    test_app_command(text);
+}
+
+/* Type by type; each page has the next one of `wanted`. */
+static void check_pages_of_one(const char *const *wanted, size_t count)
+{
+    char cursor[CURSOR_BYTES] = "", query[2 * TEXT_BYTES], expected[2 * TEXT_BYTES];
+    for (size_t i = 0; i < count; i++) {
+        (void)snprintf(query, sizeof query, "limit=1%s%s", *cursor ? "&cursor=" : "", cursor);
+        (void)snprintf(expected, sizeof expected, "{\"types\":[{\"type\":\"%s\",", wanted[i]);
+        assert_body(get_types(query), 200, expected);
+        assert_int_equal(read_next("limit=1", cursor), i + 1 < count);
+    }
+}
+
+static void names_that_are_too_long_are_passed_over(void **state)
+{
+    (void)state;
+    char longest[401] = "", behind[401];
+    test_app_open(NULL);
+    for (int i = 0; i < 100; i++)
+        memcpy(longest + 4 * i, "\xf0\x9f\x8c\xa1", 5);
+    memcpy(behind, longest, sizeof behind);
+    behind[399]++; /* right behind all that begin with the longest name */
+    const char *const wanted[] = {"aaa", "ccc", longest, behind};
+    for (size_t i = 0; i < 4; i++)
+        test_app_add(wanted[i], 0, 1);
+    static const int lengths[] = {400, 401, 903, 1021, 2000};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        add_foreign("bbb", lengths[i], "");
+        add_foreign("bbb", lengths[i], "\xff");
+        if (lengths[i] > 400)
+            add_foreign(longest, lengths[i], "");
+        check_pages_of_one(wanted, 4);
+    }
+}
+
+/* More than are read at once, and all alike in what a place keeps of them. */
+static void a_page_goes_on_behind_many_names_that_are_too_long(void **state)
+{
+    (void)state;
+    static const char *const wanted[] = {"aaa", "ccc"};
+    test_app_open(NULL);
+    test_app_add("aaa", 0, 1);
+    test_app_add("ccc", 0, 1);
+    for (int i = 0; i < 2500; i++) {
+        char end[16];
+        (void)snprintf(end, sizeof end, "%05d", i);
+        add_foreign("bbb", 500, end);
+    }
+    check_pages_of_one(wanted, 2);
+    assert_body(get_types("match=%2Ac"), 200, "\"type\":\"ccc\"");
+}
+
 /* --- What is refused -------------------------------------------------------------------- */
 
 static void a_cursor_that_was_tampered_with_is_refused(void **state)
@@ -592,6 +655,8 @@ int main(void)
         TEST(types_come_page_by_page_in_order_of_bytes),
         TEST(a_page_ends_when_it_has_looked_at_ten_thousand_names),
         TEST(a_page_ends_when_its_time_is_over),
+        TEST(names_that_are_too_long_are_passed_over),
+        TEST(a_page_goes_on_behind_many_names_that_are_too_long),
         TEST(a_cursor_that_was_tampered_with_is_refused),
         TEST(patterns_and_limits_are_checked),
         TEST(a_deletion_asks_for_its_token_and_a_confirmation),
