@@ -2,6 +2,7 @@
  * GET /api/metrics/list: samples in pages, as JSON, or for export as NDJSON or CSV. Each
  * page says in the header Link (RFC 8288) where the next and the previous one are.
  */
+#include <assert.h>
 #include <stdio.h>
 
 #include "accept.h"
@@ -11,7 +12,6 @@
 #include "json_write.h"
 #include "list_cursor.h"
 #include "metric_store.h"
-#include "number.h"
 #include "packed.h"
 #include "query.h"
 #include "routes.h"
@@ -86,12 +86,9 @@ static void read_format(struct list_request *list, struct error *err)
 static void read_limit(struct list_request *list, struct error *err)
 {
     const struct request *req = list->req;
-    struct slice text;
-    int max = formats[list->format].limit_max;
     list->limit = formats[list->format].limit_default;
-    if (query_get(req->query, "limit", req->arena, &text, err) == ERR_OK && text.ptr &&
-        !number_parse_int64(text, 1, max, &list->limit))
-        (void)error_add_field(err, "query", "limit", "must be an integer from 1 to %d", max);
+    (void)query_get_integer(req->query, "limit", req->arena, 1, formats[list->format].limit_max,
+                            &list->limit, err);
 }
 
 static void read_order(struct list_request *list, struct error *err)
@@ -269,6 +266,19 @@ static void write_records(const struct list_request *list, struct found *found, 
     strbuf_commit(body, used);
 }
 
+/*
+ * What a Link keeps, as its values are bounded: an instant has 64 bytes (window.c), what of
+ * the rest is no number has six. Two of them and the other headers fit into what nginx reads
+ * of an answer first (fastcgi_buffer_size 16k in conf/nginx.conf).
+ */
+static const char *const link_parameters[] = {"type",  "from",   "to", "order",
+                                              "limit", "format", NULL};
+enum {
+    LINK_VALUES_MAX = TYPE_BYTES_MAX + 2 * 64 + 2 * 6 + QUERY_INTEGER_BYTES_MAX,
+    LINK_BYTES_MAX = 3 * LINK_VALUES_MAX + LIST_CURSOR_TEXT_MAX + 96
+};
+static_assert(2 * LINK_BYTES_MAX < 8192, "two Links and the other headers fit into any buffer");
+
 static void append_link(const struct list_request *list, const struct list_cursor *to,
                         const char *relation, struct strbuf *out)
 {
@@ -276,7 +286,7 @@ static void append_link(const struct list_request *list, const struct list_curso
     if (list->type.len > 0)
         cursor.place.type = SLICE("");
     strbuf_append_slice(out, SLICE("<?"));
-    query_append_others(list->req->query, "cursor", out);
+    query_append_known(list->req->query, link_parameters, out);
     strbuf_append_slice(out, SLICE("cursor="));
     list_cursor_append(&cursor, out);
     strbuf_printf(out, ">; rel=\"%s\"", relation);

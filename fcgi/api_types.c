@@ -7,7 +7,6 @@
 #include "log.h"
 #include "metric_delete.h"
 #include "metric_types.h"
-#include "number.h"
 #include "packed.h"
 #include "query.h"
 #include "routes.h"
@@ -80,10 +79,7 @@ static enum err_code read_question(const struct request *req, struct metric_type
             return error_add_field(err, "query", "match", "must be 1 to %d bytes of UTF-8",
                                    MATCH_BYTES_MAX);
     }
-    if (query_get(req->query, "limit", req->arena, &text, err) == ERR_OK && text.ptr &&
-        !number_parse_int64(text, 1, METRIC_TYPES_MAX, &limit))
-        (void)error_add_field(err, "query", "limit", "must be an integer from 1 to %d",
-                              METRIC_TYPES_MAX);
+    (void)query_get_integer(req->query, "limit", req->arena, 1, METRIC_TYPES_MAX, &limit, err);
     if (query_get(req->query, "cursor", req->arena, &text, err) == ERR_OK && text.ptr &&
         !read_cursor(text, q->match, req->arena, &q->after))
         (void)error_add_field(err, "query", "cursor",
@@ -131,10 +127,16 @@ static void write_types(struct response *res, const struct metric_type *types, s
     json_write_end(&w);
 }
 
+/* What a Link keeps, as its values are bounded, and all that it may take: far less than nginx
+ * reads of an answer's headers (fastcgi_buffer_size 16k in conf/nginx.conf). */
+static const char *const link_parameters[] = {"match", "limit", NULL};
+enum { LINK_BYTES_MAX = 3 * (MATCH_BYTES_MAX + QUERY_INTEGER_BYTES_MAX) + CURSOR_TEXT_MAX + 64 };
+static_assert(LINK_BYTES_MAX < 4096, "a Link and the other headers fit into any buffer");
+
 static void add_link(struct response *res, const struct request *req, struct slice cursor)
 {
     strbuf_append_slice(&res->headers, SLICE("Link: <?"));
-    query_append_others(req->query, "cursor", &res->headers);
+    query_append_known(req->query, link_parameters, &res->headers);
     strbuf_printf(&res->headers, "cursor=%.*s>; rel=\"next\"\r\n", (int)cursor.len, cursor.ptr);
 }
 

@@ -25,7 +25,7 @@
 #include "slice.h"
 #include "strbuf.h"
 
-enum { LIST_CURSOR_VERSION = 1 };
+enum { LIST_CURSOR_VERSION = 1, LIST_CURSOR_TEXT_MAX = 590 };
 
 struct list_cursor {
     bool is_backward;
@@ -34,7 +34,7 @@ struct list_cursor {
     struct wall_time now;
 };
 
-/* At most 590 characters. */
+/* At most LIST_CURSOR_TEXT_MAX characters. */
 void list_cursor_append(const struct list_cursor *cursor, struct strbuf *out);
 
 /* False: not a cursor, or not as it was given. The type lives in `arena`; also false when

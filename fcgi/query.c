@@ -1,6 +1,6 @@
 #include "query.h"
 
-#include <stdint.h>
+#include "number.h"
 
 static int hex_digit(char c)
 {
@@ -73,6 +73,14 @@ static struct slice find_next(struct slice *rest, const char *name)
     return (struct slice){NULL, 0};
 }
 
+static struct slice find_last(struct slice query, const char *name)
+{
+    struct slice raw = {NULL, 0}, later;
+    while ((later = find_next(&query, name)).ptr)
+        raw = later;
+    return raw;
+}
+
 static enum err_code take_value(struct slice raw, const char *name, struct arena *arena,
                                 struct slice *value, struct error *err)
 {
@@ -95,16 +103,26 @@ static enum err_code take_value(struct slice raw, const char *name, struct arena
 enum err_code query_get(struct slice query, const char *name, struct arena *arena,
                         struct slice *value, struct error *err)
 {
-    struct slice raw = {NULL, 0}, later;
-    while ((later = find_next(&query, name)).ptr)
-        raw = later;
-    return take_value(raw, name, arena, value, err);
+    return take_value(find_last(query, name), name, arena, value, err);
 }
 
 enum err_code query_next(struct slice *rest, const char *name, struct arena *arena,
                          struct slice *value, struct error *err)
 {
     return take_value(find_next(rest, name), name, arena, value, err);
+}
+
+enum err_code query_get_integer(struct slice query, const char *name, struct arena *arena,
+                                int64_t min, int64_t max, int64_t *value, struct error *err)
+{
+    struct slice text;
+    enum err_code code = query_get(query, name, arena, &text, err);
+    if (code != ERR_OK || !text.ptr)
+        return code;
+    if (text.len > QUERY_INTEGER_BYTES_MAX || !number_parse_int64(text, min, max, value))
+        return error_add_field(err, "query", name, "must be an integer from %lld to %lld",
+                               (long long)min, (long long)max);
+    return ERR_OK;
 }
 
 /* Unreserved characters (RFC 3986), and those that mean themselves here. */
@@ -124,13 +142,14 @@ static void append_encoded(struct slice text, struct strbuf *out)
     }
 }
 
-void query_append_others(struct slice query, const char *name, struct strbuf *out)
+void query_append_known(struct slice query, const char *const *names, struct strbuf *out)
 {
-    while (query.len > 0) {
-        struct slice pair = slice_cut(&query, '&'), rest = pair;
-        if (pair.len == 0 || name_matches(slice_cut(&rest, '='), name))
+    for (; *names; names++) {
+        struct slice raw = find_last(query, *names);
+        if (!raw.ptr)
             continue;
-        append_encoded(pair, out);
+        strbuf_printf(out, "%s=", *names);
+        append_encoded(raw, out);
         strbuf_append_char(out, '&');
     }
 }

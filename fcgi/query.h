@@ -5,6 +5,7 @@
 #define FCGI_QUERY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "arena.h"
 #include "error.h"
@@ -27,12 +28,22 @@ enum err_code query_next(struct slice *rest, const char *name, struct arena *are
                          struct slice *value, struct error *err)
     __attribute__((warn_unused_result));
 
+enum { QUERY_INTEGER_BYTES_MAX = 20 };
+
 /*
- * Append what a query string holds but for parameter `name`, an '&' behind each parameter.
- * Whatever may not stand in a URI, or would end one in the header Link, is
- * percent-encoded; the parameters decode to the same.
+ * A parameter that is an integer from `min` to `max`, of at most QUERY_INTEGER_BYTES_MAX
+ * bytes; absent: `*value` stays. ERR_VALIDATION says what it must be. ERR_NO_MEMORY.
  */
-void query_append_others(struct slice query, const char *name, struct strbuf *out);
+enum err_code query_get_integer(struct slice query, const char *name, struct arena *arena,
+                                int64_t min, int64_t max, int64_t *value, struct error *err);
+
+/*
+ * Append those parameters of a query string that are among `names`, which a NULL ends, in
+ * that order, each once (the last counts) with an '&' behind it. Whatever may not stand in
+ * a URI, or would end one in the header Link, is percent-encoded; they decode to the same.
+ * At most three bytes for each of the decoded value, the names, and two more for each.
+ */
+void query_append_known(struct slice query, const char *const *names, struct strbuf *out);
 
 /* Whether `raw` is `text`, percent-encoded where it likes to be. A '+' is one, and a '%'
  * without two hexadecimal digits is itself. */

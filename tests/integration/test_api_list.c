@@ -270,7 +270,7 @@ static void a_link_carries_the_parameters_and_one_cursor(void **state)
         test_app_add(ODD, second(i), i);
     (void)snprintf(expected, sizeof expected, "limit=5&type=%s&%%", ODD_QUERY);
     assert_int_equal(get(expected), 200);
-    const char wanted[] = "limit=5&type=a%2Cb+%22c%22%26d%3E%25%3B%C3%A9&%25&cursor=";
+    const char wanted[] = "type=a%2Cb+%22c%22%26d%3E%25%3B%C3%A9&limit=5&cursor=";
     for (int i = 0; i < 3; i++) {
         assert_true(find_link("next", next));
         assert_memory_equal(next, wanted, sizeof wanted - 1);
@@ -280,6 +280,34 @@ static void a_link_carries_the_parameters_and_one_cursor(void **state)
             assert_true(isalnum((unsigned char)*cursor) || *cursor == '-' || *cursor == '_');
         assert_int_equal(get(next), 200);
     }
+}
+
+/* Whatever a client puts into its query: the next page is there, and is found in 16 KiB. */
+static void what_the_list_does_not_know_is_in_no_link(void **state)
+{
+    (void)state;
+    static char blown_up[QUERY_BYTES + 16384], others[12001];
+    char query[QUERY_BYTES], next[QUERY_BYTES], name[401] = "";
+    memset(others, '(', sizeof others - 1);
+    for (int i = 0; i < 100; i++)
+        memcpy(name + 4 * i, "\xf0\x9f\x8c\xa1", 5);
+    for (int i = 0; i < 3; i++)
+        test_app_add(name, second(i), i);
+    (void)snprintf(query, sizeof query,
+                   "limit=1&type=%s&order=oldest&format=ndjson&limit=00000000000000000001&"
+                   "from=0000000000000000000000000000000000000000000000000000000000000001&"
+                   "to=2099-01-01T00:00:00Z",
+                   name);
+    assert_int_equal(get(query), 200);
+    assert_true(find_link("next", next));
+    (void)snprintf(blown_up, sizeof blown_up, "%s&x=%s", next, others);
+    assert_int_equal(get(blown_up), 200);
+    assert_true(test_app_body_has("\"value\":1.0"));
+    assert_true(test_app.res.headers.len < 8192);
+    assert_true(find_link("next", next));
+    assert_null(strchr(next, '('));
+    assert_int_equal(get(next), 200);
+    assert_true(test_app_body_has("\"value\":2.0"));
 }
 
 static void a_cursor_is_good_for_its_own_list_alone(void **state)
@@ -546,6 +574,7 @@ int main(void)
         TEST(the_usual_list_is_as_it_ever_was),
         TEST(links_lead_through_everything_and_back),
         TEST(a_link_carries_the_parameters_and_one_cursor),
+        TEST(what_the_list_does_not_know_is_in_no_link),
         TEST(a_cursor_is_good_for_its_own_list_alone),
         TEST(what_is_wrong_is_told),
         TEST(every_format_says_the_same),

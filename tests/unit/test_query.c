@@ -106,32 +106,73 @@ static void values_of_a_repeated_parameter_come_one_by_one(void **state)
     }
 }
 
-static const struct others_row {
-    const char *query, *others;
-} others_rows[] = {
+static const struct known_row {
+    const char *query, *known;
+} known_rows[] = {
     {"", ""},
     {"cursor=x", ""},
     {"type=a", "type=a&"},
+    {"types=a&atype=b&type", "type=&"},
     {"type=a&cursor=x&limit=3", "type=a&limit=3&"},
-    {"cursor&c%75rsor=1&&to=now/d&cursor=&from=-7d", "to=now/d&from=-7d&"},
-    {"cursors=1&xcursor=2", "cursors=1&xcursor=2&"},
-    {"type=a%20b%3e+c&x", "type=a%20b%3e+c&x&"},
-    {"type=>\"<,; \xc3\xa9\x01&%=%4&%zz=1", "type=%3E%22%3C%2C%3B%20%C3%A9%01&%25=%254&%25zz=1&"},
+    {"limit=3&x=((((((&&t%79pe=a", "type=a&limit=3&"},
+    {"limit=1&type=a&limit=2&type=b&limit=3", "type=b&limit=3&"},
+    {"limit=now/d&type=a%20b%3e+c", "type=a%20b%3e+c&limit=now/d&"},
+    {"type=>\"<,; \xc3\xa9\x01", "type=%3E%22%3C%2C%3B%20%C3%A9%01&"},
+    {"type=%&limit=%4", "type=%25&limit=%254&"},
 };
 
-static void other_parameters_are_copied_as_a_uri_has_them(void **state)
+static void known_parameters_are_copied_as_a_uri_has_them(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof others_rows / sizeof *others_rows; i++) {
-        const struct others_row *row = &others_rows[i];
+    static const char *const names[] = {"type", "limit", NULL};
+    for (size_t i = 0; i < sizeof known_rows / sizeof *known_rows; i++) {
+        const struct known_row *row = &known_rows[i];
         struct slice query = heap_slice_new(row->query, strlen(row->query));
         struct strbuf out;
         strbuf_init(&out, 200);
-        query_append_others(query, "cursor", &out);
-        if (!slice_equals(strbuf_slice(&out), slice_from_string(row->others)))
+        query_append_known(query, names, &out);
+        if (!slice_equals(strbuf_slice(&out), slice_from_string(row->known)))
             fail_msg("%s became %.*s", row->query, (int)out.len, strbuf_slice(&out).ptr);
         heap_slice_free(query);
         strbuf_release(&out);
+    }
+}
+
+static const struct integer_row {
+    const char *query;
+    enum err_code code;
+    int64_t value;
+} integer_rows[] = {
+    {"", ERR_OK, 7},
+    {"n=2", ERR_OK, 2},
+    {"n=-2", ERR_OK, -2},
+    {"n=9&n=3", ERR_OK, 3},
+    {"n=%33", ERR_OK, 3},
+    {"n=00000000000000000003", ERR_OK, 3},
+    {"n=000000000000000000003", ERR_VALIDATION, 7},
+    {"n=-3", ERR_VALIDATION, 7},
+    {"n=10", ERR_VALIDATION, 7},
+    {"n=1.0", ERR_VALIDATION, 7},
+    {"n=", ERR_VALIDATION, 7},
+    {"n=%zz", ERR_VALIDATION, 7},
+};
+
+static void an_integer_lies_within_its_limits(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof integer_rows / sizeof *integer_rows; i++) {
+        const struct integer_row *row = &integer_rows[i];
+        struct slice query = heap_slice_new(row->query, strlen(row->query));
+        struct arena arena;
+        struct error err;
+        int64_t value = 7;
+        arena_init(&arena, 1 << 16);
+        error_init(&err);
+        enum err_code code = query_get_integer(query, "n", &arena, -2, 9, &value, &err);
+        if (code != row->code || value != row->value)
+            fail_msg("%s: %d, %lld", row->query, code, (long long)value);
+        heap_slice_free(query);
+        arena_release(&arena);
     }
 }
 
@@ -176,10 +217,11 @@ static void a_text_may_be_spelt_as_it_is_or_percent_encoded(void **state)
 int main(void)
 {
     enum { ROWS = sizeof rows / sizeof *rows };
-    struct CMUnitTest tests[ROWS + 3] = {
+    struct CMUnitTest tests[ROWS + 4] = {
+        [ROWS + 3] = cmocka_unit_test(an_integer_lies_within_its_limits),
         [ROWS + 2] = cmocka_unit_test(a_text_may_be_spelt_as_it_is_or_percent_encoded),
         [ROWS] = cmocka_unit_test(values_of_a_repeated_parameter_come_one_by_one),
-        [ROWS + 1] = cmocka_unit_test(other_parameters_are_copied_as_a_uri_has_them)};
+        [ROWS + 1] = cmocka_unit_test(known_parameters_are_copied_as_a_uri_has_them)};
     for (size_t i = 0; i < ROWS; i++) {
         tests[i] = (struct CMUnitTest){.name = *rows[i].query ? rows[i].query : "empty",
                                        .test_func = check_row,
