@@ -8,12 +8,12 @@
 #include "accept.h"
 #include "csv.h"
 #include "hash.h"
-#include "iso8601.h"
 #include "json_write.h"
 #include "list_cursor.h"
 #include "metric_store.h"
 #include "packed.h"
 #include "query.h"
+#include "report_headers.h"
 #include "routes.h"
 #include "window.h"
 
@@ -326,29 +326,6 @@ static void add_links(const struct list_request *list, const struct found *found
     strbuf_append_slice(&res->headers, SLICE("\r\n"));
 }
 
-static void append_instant(struct strbuf *out, struct wall_time at)
-{
-    char text[ISO8601_BYTES];
-    if (at.us < ISO8601_MIN_US)
-        at.us = ISO8601_MIN_US;
-    if (at.us > ISO8601_MAX_US)
-        at.us = ISO8601_MAX_US;
-    strbuf_append_slice(out, iso8601_format(at, text));
-}
-
-/* A header, since an array has no room for what concerns all of it. */
-static void add_damages(const struct metric_report *report, struct response *res)
-{
-    for (size_t i = 0; i < report->damage_count; i++) {
-        strbuf_append_slice(&res->headers, i == 0 ? SLICE("X-Damaged: ") : SLICE(", "));
-        append_instant(&res->headers, report->damages[i].from);
-        strbuf_append_char(&res->headers, '/');
-        append_instant(&res->headers, report->damages[i].to);
-    }
-    if (report->damage_count > 0)
-        strbuf_append_slice(&res->headers, SLICE("\r\n"));
-}
-
 /* One more than can be told, to know whether there is a further page. */
 static size_t samples_wanted(const struct list_request *list)
 {
@@ -385,6 +362,6 @@ enum err_code api_metrics_list(struct app *app, const struct request *req, struc
     else
         write_records(&list, &found, &res->body);
     add_links(&list, &found, res);
-    add_damages(&report, res);
+    report_headers_add(&report, 1, res);
     return ERR_OK;
 }

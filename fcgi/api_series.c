@@ -8,8 +8,10 @@
 #include "json_write.h"
 #include "metric_json.h"
 #include "metric_steps.h"
+#include "number.h"
 #include "percentiles.h"
 #include "query.h"
+#include "report_headers.h"
 #include "routes.h"
 #include "steps.h"
 #include "window.h"
@@ -131,13 +133,20 @@ struct answer {
         size_t body_len;
         struct json_writer json;
         double percentile_error;
+        bool is_too_large[FIGURES];
     } before; /* its first point */
     struct json_writer json;
     struct csv_writer csv;
     double percentile_error; /* the largest so far, NAN for none */
-    bool is_widened, is_folded, is_damaged;
-    bool is_too_large; /* a figure of a row */
+    struct metric_report reports[SERIES_TYPES_MAX];
+    bool is_too_large[FIGURES]; /* in any row */
 };
+
+static void note_error(struct answer *answer, const struct aggregate *a)
+{
+    if (a->moments.count > 0 && answer->q->percentiles.count > 0)
+        answer->percentile_error = fmax(answer->percentile_error, histogram_error(&a->histogram));
+}
 
 static bool write_point(void *context, struct wall_time start, struct aggregate *a)
 {
@@ -154,8 +163,7 @@ static bool write_point(void *context, struct wall_time start, struct aggregate 
     metric_json_percentiles(w, &answer->q->percentiles, a);
     metric_json_unavailable(w, figure_kinds, figures, FIGURES);
     json_write_end(w);
-    if (a->moments.count > 0)
-        answer->percentile_error = fmax(answer->percentile_error, histogram_error(&a->histogram));
+    note_error(answer, a);
     return !strbuf_failed(&answer->res->body);
 }
 
@@ -170,11 +178,12 @@ static bool write_row(void *context, struct wall_time start, struct aggregate *a
     csv_integer(w, (int64_t)a->moments.count);
     for (size_t i = 0; i < FIGURES; i++) {
         csv_number(w, figures[i]);
-        answer->is_too_large = answer->is_too_large || isinf(figures[i]);
+        answer->is_too_large[i] = answer->is_too_large[i] || isinf(figures[i]);
     }
     for (size_t i = 0; i < answer->q->percentiles.count; i++)
         csv_number(w, metric_json_quantile(a, answer->q->percentiles.entries[i].q));
     csv_end_row(w);
+    note_error(answer, a);
     return !strbuf_failed(&answer->res->body);
 }
 
@@ -184,6 +193,7 @@ static void begin_series(struct answer *answer, struct slice type)
     answer->before.body_len = answer->res->body.len;
     answer->before.json = answer->json;
     answer->before.percentile_error = answer->percentile_error;
+    memcpy(answer->before.is_too_large, answer->is_too_large, sizeof answer->is_too_large);
 }
 
 static void restart_series(void *context)
@@ -192,11 +202,11 @@ static void restart_series(void *context)
     strbuf_truncate(&answer->res->body, answer->before.body_len);
     answer->json = answer->before.json;
     answer->percentile_error = answer->before.percentile_error;
+    memcpy(answer->is_too_large, answer->before.is_too_large, sizeof answer->is_too_large);
 }
 
 static enum err_code walk_series(struct app *app, struct answer *answer, size_t i,
-                                 struct mono_time deadline, struct metric_report *report,
-                                 struct error *err)
+                                 struct mono_time deadline, struct error *err)
 {
     const struct question *q = answer->q;
     const struct metric_steps_question question = {.type = q->types[i],
@@ -207,11 +217,7 @@ static enum err_code walk_series(struct app *app, struct answer *answer, size_t 
     const struct metric_steps_visitor visitor = {
         .context = answer, .show = q->is_csv ? write_row : write_point, .restart = restart_series};
     begin_series(answer, q->types[i]);
-    enum err_code code = metric_steps_walk(app->store, &question, deadline, &visitor, report, err);
-    answer->is_widened = answer->is_widened || report->is_widened;
-    answer->is_folded = answer->is_folded || report->is_folded;
-    answer->is_damaged = answer->is_damaged || report->damage_count > 0;
-    return code;
+    return metric_steps_walk(app->store, &question, deadline, &visitor, &answer->reports[i], err);
 }
 
 /* Of a type whose points have no room nothing needs to be read. */
@@ -232,15 +238,14 @@ static enum err_code write_json(struct app *app, struct answer *answer, struct m
     json_write_name(w, "series");
     json_write_array(w);
     for (size_t i = 0; goes_on(answer, code) && i < q->type_count; i++) {
-        struct metric_report report;
         json_write_object(w);
         json_write_name(w, "type");
         json_write_text(w, q->types[i]);
         json_write_name(w, "points");
         json_write_array(w);
-        code = walk_series(app, answer, i, deadline, &report, err);
+        code = walk_series(app, answer, i, deadline, err);
         json_write_end(w);
-        metric_json_report(w, &report);
+        metric_json_report(w, &answer->reports[i]);
         json_write_end(w);
     }
     json_write_end(w);
@@ -271,21 +276,37 @@ static enum err_code write_csv(struct app *app, struct answer *answer, struct mo
     enum err_code code = ERR_OK;
     answer->res->content_type = CSV_CONTENT_TYPE;
     write_header(answer);
-    for (size_t i = 0; goes_on(answer, code) && i < answer->q->type_count; i++) {
-        struct metric_report report;
-        code = walk_series(app, answer, i, deadline, &report, err);
-    }
+    for (size_t i = 0; goes_on(answer, code) && i < answer->q->type_count; i++)
+        code = walk_series(app, answer, i, deadline, err);
     return code;
 }
 
-/* What rows have no place for; JSON says it where it belongs. */
-static void tell_notes(const struct answer *answer)
+/* The columns with a cell that is empty as its figure would be infinite. */
+static void add_unavailable(const struct answer *answer, struct strbuf *headers)
 {
-    if (answer->is_widened || answer->is_folded || answer->is_damaged || answer->is_too_large)
-        response_header(answer->res, "X-Data-Notes", "%s%s%s%s",
-                        answer->is_widened ? "widened " : "", answer->is_folded ? "folded " : "",
-                        answer->is_damaged ? "damaged " : "",
-                        answer->is_too_large ? "unavailable " : "");
+    const char *before = "X-Unavailable: ";
+    for (size_t i = 0; i < FIGURES; i++) {
+        if (!answer->is_too_large[i])
+            continue;
+        strbuf_printf(headers, "%s%s", before, figure_kinds[i].name);
+        before = ", ";
+    }
+    if (*before == ',')
+        strbuf_append_slice(headers, SLICE("\r\n"));
+}
+
+/* What rows have no place for; JSON says it where it belongs. */
+static void add_headers(const struct answer *answer)
+{
+    struct response *res = answer->res;
+    char digits[NUMBER_BYTES];
+    report_headers_add(answer->reports, answer->q->type_count, res);
+    add_unavailable(answer, &res->headers);
+    if (!isfinite(answer->percentile_error))
+        return;
+    strbuf_append_slice(&res->headers, SLICE("X-Percentile-Error: "));
+    strbuf_append_slice(&res->headers, number_format_double(answer->percentile_error, digits));
+    strbuf_append_slice(&res->headers, SLICE("\r\n"));
 }
 
 enum err_code api_series(struct app *app, const struct request *req, struct response *res,
@@ -307,7 +328,7 @@ enum err_code api_series(struct app *app, const struct request *req, struct resp
                          HTTP_BODY_BYTES_MAX);
     response_header(res, "Vary", "Accept");
     if (q.is_csv)
-        tell_notes(&answer);
+        add_headers(&answer);
     (void)etag_answer(req, res, hash_bytes(strbuf_slice(&res->body), 0));
     return ERR_OK;
 }

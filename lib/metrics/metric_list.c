@@ -20,8 +20,9 @@ struct lister {
     struct slice type;
     bool has_copy; /* `type` lives as long as the page */
     struct scan_options options;
-    uint64_t skipped; /* of the first instant, walking forward: how many are not shown, */
-    uint64_t left;    /* and of all: how many still may be */
+    uint64_t skipped;    /* of the first instant, walking forward: how many are not shown, */
+    uint64_t left;       /* and of all: how many still may be */
+    struct moments base; /* of what has expired altogether */
 };
 
 /* Whether nothing between these two (last one included) can be of the page. */
@@ -64,17 +65,30 @@ static void take_records(void *context, const struct record *records, size_t cou
     }
 }
 
+static void note_expired(const struct lister *lister, const struct moments *m)
+{
+    struct metric_report *report = lister->listing->report;
+    int64_t from = greater(m->first.at.us, lister->options.from.us);
+    int64_t to = lesser(m->last.at.us + 1, lister->options.to.us);
+    report->expired_from.us = report->has_expired ? lesser(from, report->expired_from.us) : from;
+    report->expired_to.us = report->has_expired ? greater(to, report->expired_to.us) : to;
+    report->has_expired = true;
+}
+
 /* Samples that have expired are in no list. Where some are, more are: read many at once. */
 static void pass_expired(void *context, const struct aggregate *a, bool is_widened)
 {
-    (void)a, (void)is_widened;
+    (void)is_widened;
     struct lister *lister = context;
     lister->options.fetch_max = SCAN_FETCH_MAX;
+    note_expired(lister, &a->moments);
 }
 
-static void pass_base(void *context, const struct aggregate *base)
+/* Whether it is in reach of the page is known when the page is. */
+static void keep_base(void *context, const struct aggregate *base)
 {
-    (void)context, (void)base;
+    struct lister *lister = context;
+    lister->base = base->moments;
 }
 
 static void note_damage(void *context, struct wall_time from, struct wall_time to)
@@ -118,7 +132,7 @@ static enum err_code walk(struct lister *lister, struct error *err)
                                          .judge = judge,
                                          .take_aggregate = pass_expired,
                                          .take_records = take_records,
-                                         .take_base = pass_base,
+                                         .take_base = keep_base,
                                          .note_damage = note_damage,
                                          .restart = restart,
                                          .is_enough = is_enough};
@@ -128,8 +142,11 @@ static enum err_code walk(struct lister *lister, struct error *err)
     int64_t limit = (int64_t)listing->page.limit;
     lister->options.fetch_max = (size_t)lesser(2 + limit / CHUNK_RECORDS, SCAN_FETCH_MAX);
     lister->options.pieces_max = (size_t)lesser(48 + limit / 64, SCAN_PIECES_MAX);
-    return metric_scan_run(listing->store->client, listing->store->sealer, &lister->options,
-                           &visitor, listing->deadline, err);
+    enum err_code code = metric_scan_run(listing->store->client, listing->store->sealer,
+                                         &lister->options, &visitor, listing->deadline, err);
+    if (lister->base.count > 0 && !is_beyond(lister, lister->base.first.at, lister->base.last.at))
+        note_expired(lister, &lister->base);
+    return code;
 }
 
 /*

@@ -45,8 +45,7 @@ struct scan_visitor {
     void (*take_records)(void *context, const struct record *records, size_t count,
                          uint64_t arrival);
 
-    /* All that has expired altogether, samples and aggregates, whatever the window is; shown
-     * by a walk forward alone. */
+    /* All that has expired altogether, samples and aggregates, whatever the window is. */
     void (*take_base)(void *context, const struct aggregate *base);
 
     /* Samples between these two [from, to) cannot be read. */

@@ -61,6 +61,8 @@ struct metric_report {
     bool is_folded; /* nothing is known of the samples between these two but what they add to
                      * everything: they are not in the answer */
     struct wall_time folded_from, folded_to; /* [from, to) */
+    bool has_expired; /* of a list: samples between these two have expired, and are not in it */
+    struct wall_time expired_from, expired_to; /* [from, to) */
     size_t damage_count; /* the first METRIC_DAMAGES_MAX stretches that cannot be read */
     struct {
         struct wall_time from, to;
@@ -118,8 +120,8 @@ struct list_question {
  * samples expire, ranks of the others of the very same timestamp and type go down.)
  *
  * `samples` has room for `limit`, and `*count` says how many there are; `arena` holds
- * their names. Samples that have expired are left out; of `report` the damages alone are
- * set, those in reach of the page.
+ * their names. Samples that have expired are left out, and `report` says so, of those in reach of
+ * the page, as it does of damages; it has nothing else.
  *
  * A few round trips for one type, and a chunk read for every 4,096 samples of the page or
  * of the instant where it begins or ends. Of all types, two for each that can have samples

@@ -567,6 +567,39 @@ static void a_damaged_chunk_is_told_in_a_header(void **state)
     assert_false(test_app_has_header("X-Damaged"));
 }
 
+/* Whichever way one goes, by each type and by all. */
+static void samples_that_have_expired_are_told_in_a_header(void **state)
+{
+    (void)state;
+    static const char *const queries[] = {"type=cpu", "type=cpu&order=oldest", "",
+                                          "order=oldest&format=csv"};
+    static const char expired[] = "X-Expired: 2026-02-21T12:00:00Z/2026-02-21T12:00:09.000001Z\r\n";
+    for (int i = 0; i < 10; i++)
+        test_app_add("cpu", second(i), i);
+    test_app_tend("cpu", 0);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(get(queries[i]), 200);
+        assert_false(test_app_has_header("X-Expired"));
+    }
+    AWAIT((test_app_tend("cpu", 1), get("type=cpu") == 200 && test_app_has_header(expired)));
+    assert_string_equal(test_app.body, "[]");
+    test_app_add("cpu", second(7200), 1.0);
+    test_app_add("cpu", second(7201), 1.0);
+    for (size_t i = 0; i < 4; i++) {
+        if (get(queries[i]) != 200 || !test_app_has_header(expired))
+            fail_msg("%s: %s", queries[i], test_app.headers);
+    }
+    assert_int_equal(get("from=1771675202&to=1771675204"), 200);
+    assert_true(test_app_has_header("X-Expired: 2026-02-21T12:00:02Z/2026-02-21T12:00:04Z\r\n"));
+    /* Out of reach of a page that is full, and of a window. */
+    assert_int_equal(get("type=cpu&limit=1"), 200);
+    assert_false(test_app_has_header("X-Expired"));
+    assert_int_equal(get("type=cpu&from=1771675210"), 200);
+    assert_false(test_app_has_header("X-Expired"));
+    assert_int_equal(get("type=gpu"), 200);
+    assert_false(test_app_has_header("X-Expired"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_app, test_app_end)
@@ -586,6 +619,7 @@ int main(void)
         TEST(now_stays_what_it_was_from_page_to_page),
         TEST(a_page_whose_samples_are_gone_leads_back),
         TEST(a_damaged_chunk_is_told_in_a_header),
+        TEST(samples_that_have_expired_are_told_in_a_header),
     };
     return cmocka_run_group_tests_name("api list", tests, NULL, NULL);
 }

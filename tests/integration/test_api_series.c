@@ -60,7 +60,7 @@ enum { PERCENTILE_ROWS = sizeof percentile_rows / sizeof *percentile_rows };
 static const struct {
     const char *name, *encoded;
 } types[] = {{"cpu", "cpu"}, {"a \"b\", c", "a+%22b%22,+c"}, {"\xc3\xa9", "%C3%A9"}};
-enum { TYPES = sizeof types / sizeof *types };
+enum { TYPES = sizeof types / sizeof *types, ERROR_LINE_BYTES = 64 };
 
 struct asked {
     bool wants[TYPES];
@@ -208,13 +208,30 @@ static void write_csv_header(const struct asked *asked, struct csv_writer *w)
     csv_end_row(w);
 }
 
-static void check_csv(struct asked *asked, struct slice expected)
+/* As a header line what the last answer, in JSON, says of it; empty for nothing. */
+static void take_error(char line[static ERROR_LINE_BYTES])
+{
+    static const char name[] = "\"percentile_error\":";
+    const char *at = strstr(test_app.body, name);
+    *line = '\0';
+    if (!at || strncmp(at + strlen(name), "null", 4) == 0)
+        return;
+    at += strlen(name);
+    (void)snprintf(line, ERROR_LINE_BYTES, "X-Percentile-Error: %.*s\r\n", (int)strcspn(at, "}"),
+                   at);
+}
+
+static void check_csv(struct asked *asked, struct slice expected, const char *error_line)
 {
     memcpy(strstr(asked->query, "format=json"), "format=csv&", 11);
     assert_int_equal(test_app_get("/api/metrics/series", asked->query), 200);
     assert_string_equal(test_app.res.content_type, "text/csv; charset=utf-8; header=present");
     assert_true(slice_equals(strbuf_slice(&test_app.res.body), expected));
-    assert_false(test_app_has_header("X-Data-Notes"));
+    assert_false(test_app_has_header("X-Widened") || test_app_has_header("X-Folded") ||
+                 test_app_has_header("X-Expired") || test_app_has_header("X-Damaged") ||
+                 test_app_has_header("X-Unavailable"));
+    assert_true(*error_line ? test_app_has_header(error_line)
+                            : !test_app_has_header("X-Percentile-Error"));
 }
 
 static void check_root(const struct asked *asked, const struct json_value *root,
@@ -238,6 +255,7 @@ static void check_root(const struct asked *asked, const struct json_value *root,
 
 static void check_series(struct asked *asked)
 {
+    char error_line[ERROR_LINE_BYTES];
     struct strbuf expected;
     struct csv_writer csv;
     write_query(asked);
@@ -253,7 +271,8 @@ static void check_series(struct asked *asked)
         assert_true(test_app_body_has("\"step_seconds\":null") &&
                     test_app_body_has("\"points\":[]"));
     json_document_free(document);
-    check_csv(asked, strbuf_slice(&expected));
+    take_error(error_line);
+    check_csv(asked, strbuf_slice(&expected), error_line);
     strbuf_release(&expected);
 }
 
@@ -390,7 +409,10 @@ static void what_overflows_is_null(void **state)
                           "double, 1.8e308\"}}"));
     assert_int_equal(test_app_get("/api/metrics/series", "type=cpu&percentiles=&format=csv"), 200);
     assert_true(test_app_body_has(",2,,,1e+308,1.5e+308,1e+308,1.5e+308\n"));
-    assert_true(test_app_has_header("X-Data-Notes: unavailable"));
+    assert_true(test_app_has_header("X-Unavailable: sum, average\r\n"));
+    assert_int_equal(test_app_get("/api/metrics/series", "type=same&percentiles=&format=csv"), 200);
+    assert_true(test_app_has_header("X-Unavailable: sum\r\n"));
+    assert_false(test_app_has_header("X-Percentile-Error"));
 }
 
 /* --- Forms of an answer -------------------------------------------------------------- */
@@ -547,7 +569,9 @@ static void expired_samples_are_told_once_and_as_widened(void **state)
     assert_int_equal(total.points, 960);
     (void)snprintf(longer, sizeof longer, "%s&format=csv", query);
     assert_int_equal(test_app_get("/api/metrics/series", longer), 200);
-    assert_true(test_app_has_header("X-Data-Notes: widened"));
+    assert_true(
+        test_app_has_header("X-Widened: 2024-10-04T00:00:00Z/2024-10-04T23:59:00.000001Z\r\n"));
+    assert_false(test_app_has_header("X-Folded") || test_app_has_header("X-Damaged"));
 }
 
 static long long scripts_run(void)
@@ -641,7 +665,7 @@ static bool expires_within_answer(const struct form *form, const char *type)
     atomic_store(&is_answered, true);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(status, 200);
-    return test_app_body_has("\"widened\":{") || test_app_has_header("X-Data-Notes: widened");
+    return test_app_body_has("\"widened\":{") || test_app_has_header("X-Widened: ");
 }
 
 /* Otherwise the groups read before had a part of the day, and those behind it nothing. */
@@ -680,7 +704,11 @@ static void what_is_damaged_is_told_and_the_rest_served(void **state)
                                   "\"to\":\"2024-10-05T00:00:00Z\"}]}"));
     assert_int_equal(test_app_get("/api/metrics/series", "type=cpu&from=2024-10-04&format=csv"),
                      200);
-    assert_true(test_app_has_header("X-Data-Notes: damaged"));
+    assert_true(test_app_has_header("X-Damaged: 2024-10-04T00:00:00Z/2024-10-05T00:00:00Z\r\n"));
+    assert_int_equal(
+        test_app_get("/api/metrics/series", "type=cpu&type=gpu&from=2024-10-04&step=1d&format=csv"),
+        200);
+    assert_true(test_app_has_header("X-Damaged: 2024-10-04T00:00:00Z/2024-10-05T00:00:00Z\r\n"));
 }
 
 /* --- Bad input ------------------------------------------------------------------------- */

@@ -319,15 +319,45 @@ void life_model_check_all(const char *type)
                               WALL_TIME_MAX);
 }
 
+static int newest_first(const void *a, const void *b)
+{
+    const struct modelled_sample *x = a, *y = b;
+    return (x->record.at.us < y->record.at.us) - (x->record.at.us > y->record.at.us);
+}
+
+/* The oldest instant that a list of the newest `limit` of them reaches. */
+static int64_t reach_of(const struct sample_model *model, const char *type, size_t limit)
+{
+    qsort(model->samples, model->count, sizeof *model->samples, newest_first);
+    for (size_t i = 0; i < model->count; i++) {
+        if (sample_model_is_of(&model->samples[i], type) && --limit == 0)
+            return model->samples[i].record.at.us;
+    }
+    return INT64_MIN;
+}
+
 void life_model_check_list(const char *type, size_t limit)
 {
     struct sample_model left = {0};
+    bool may_have_expired = false;
     for (size_t i = 0; i < test_store.model.count; i++) {
         const struct modelled_sample *sample = &test_store.model.samples[i];
         if (!fates[i].has_expired)
             sample_model_add(&left, sample->type, sample->record);
+        else if (sample_model_is_of(sample, type))
+            may_have_expired = true;
     }
-    sample_model_check_list(&left, test_store.store, type, limit);
+    struct metric_report report = sample_model_check_list(&left, test_store.store, type, limit);
+    assert_true(may_have_expired || !report.has_expired);
+    int64_t reach = left.count > 0 ? reach_of(&left, type, limit) : INT64_MIN;
+    for (size_t i = 0; i < test_store.model.count; i++) {
+        const struct modelled_sample *sample = &test_store.model.samples[i];
+        if (fates[i].has_expired && sample_model_is_of(sample, type) &&
+            sample->record.at.us >= reach)
+            assert_true(
+                report.has_expired &&
+                sample_model_is_within(sample->record.at, report.expired_from, report.expired_to));
+    }
     sample_model_release(&left);
 }
 

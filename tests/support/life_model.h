@@ -44,7 +44,7 @@ void life_model_check_window(const char *type, struct wall_time from, struct wal
 void life_model_check_series(const char *type, struct wall_time from, int64_t step_us,
                              size_t count);
 
-/* Everything, which is exact whatever has expired; and lists, without what has. */
+/* Everything, which is exact whatever has expired; and lists, without what has, but saying so. */
 void life_model_check_all(const char *type);
 void life_model_check_list(const char *type, size_t limit);
 

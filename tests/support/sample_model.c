@@ -273,23 +273,24 @@ static size_t select_page(const struct sorted_samples *sorted, const struct list
 }
 
 static size_t ask_for_page(struct metric_store *store, const struct list_question *question,
-                           size_t damages, struct arena *arena, struct listed_sample *samples)
+                           size_t damages, struct arena *arena, struct listed_sample *samples,
+                           struct metric_report *report)
 {
-    struct metric_report report;
     struct error err;
     size_t count;
     error_init(&err);
     struct mono_time deadline = mono_after_ms(clock_mono_now(), PATIENCE_MS);
-    if (metric_store_list(store, question, deadline, arena, samples, &count, &report, &err) !=
+    if (metric_store_list(store, question, deadline, arena, samples, &count, report, &err) !=
         ERR_OK)
         fail_msg("%s (%s)", err.detail, err.cause);
-    assert_int_equal(report.damage_count, damages);
+    assert_int_equal(report->damage_count, damages);
     return count;
 }
 
-static void check_page(const struct sample_model *model, struct metric_store *store,
-                       const struct list_question *question, size_t damages)
+static struct metric_report check_page(const struct sample_model *model, struct metric_store *store,
+                                       const struct list_question *question, size_t damages)
 {
+    struct metric_report report;
     struct arena arena;
     struct sorted_samples sorted;
     arena_init(&arena, LIST_ARENA_BYTES);
@@ -299,7 +300,7 @@ static void check_page(const struct sample_model *model, struct metric_store *st
     assert_non_null(actual);
     assert_non_null(page);
     size_t wanted = select_page(&sorted, question, page);
-    assert_int_equal(ask_for_page(store, question, damages, &arena, actual), wanted);
+    assert_int_equal(ask_for_page(store, question, damages, &arena, actual, &report), wanted);
     for (size_t i = 0; i < wanted; i++) {
         const struct modelled_sample *expected = sorted.samples[page[i]];
         assert_record(actual[i].record, expected->record, "listed");
@@ -310,29 +311,37 @@ static void check_page(const struct sample_model *model, struct metric_store *st
     free(actual);
     free_sorted(&sorted);
     arena_release(&arena);
+    return report;
 }
 
 void sample_model_check_page(const struct sample_model *model, struct metric_store *store,
                              const struct list_question *question)
 {
-    check_page(model, store, question, 0);
+    (void)check_page(model, store, question, 0);
 }
 
-void sample_model_check_damaged_list(const struct sample_model *model, struct metric_store *store,
-                                     const char *type, size_t limit, size_t damages)
+static struct metric_report check_list(const struct sample_model *model, struct metric_store *store,
+                                       const char *type, size_t limit, size_t damages)
 {
     const struct list_question question = {.type = slice_from_string(type ? type : ""),
                                            .from = WALL_TIME_MIN,
                                            .to = WALL_TIME_MAX,
                                            .is_backward = true,
                                            .limit = limit};
-    check_page(model, store, &question, damages);
+    return check_page(model, store, &question, damages);
 }
 
-void sample_model_check_list(const struct sample_model *model, struct metric_store *store,
-                             const char *type, size_t limit)
+void sample_model_check_damaged_list(const struct sample_model *model, struct metric_store *store,
+                                     const char *type, size_t limit, size_t damages)
 {
-    sample_model_check_damaged_list(model, store, type, limit, 0);
+    (void)check_list(model, store, type, limit, damages);
+}
+
+struct metric_report sample_model_check_list(const struct sample_model *model,
+                                             struct metric_store *store, const char *type,
+                                             size_t limit)
+{
+    return check_list(model, store, type, limit, 0);
 }
 
 /* --- Walks from page to page ------------------------------------------------------- */
@@ -362,7 +371,8 @@ void sample_walk_run(struct sample_walk *walk, struct metric_store *store, size_
     arena_init(&walk->arena, WALK_ARENA_BYTES);
     for (bool is_done = false; !is_done;) {
         question.limit = 1 + test_random_below(chance, limit_max);
-        size_t count = ask_for_page(store, &question, 0, &walk->arena, page);
+        struct metric_report report;
+        size_t count = ask_for_page(store, &question, 0, &walk->arena, page, &report);
         keep_page(walk, page, count);
         is_done = count < question.limit;
         if (walk->count > WALK_SAMPLES_MAX)

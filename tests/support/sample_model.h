@@ -59,9 +59,10 @@ void sample_model_check_series(const struct sample_model *model, struct metric_s
 void sample_model_check_page(const struct sample_model *model, struct metric_store *store,
                              const struct list_question *question);
 
-/* The newest `limit`. `type` NULL: all types. */
-void sample_model_check_list(const struct sample_model *model, struct metric_store *store,
-                             const char *type, size_t limit);
+/* The newest `limit`. `type` NULL: all types. Returns what the list says of itself. */
+struct metric_report sample_model_check_list(const struct sample_model *model,
+                                             struct metric_store *store, const char *type,
+                                             size_t limit);
 
 /* The same where so many stretches of it cannot be read. */
 void sample_model_check_damaged_list(const struct sample_model *model, struct metric_store *store,

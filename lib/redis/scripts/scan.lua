@@ -13,12 +13,12 @@
 -- it, which arrived later, and open chunks last: so samples of one instant come in order of
 -- arrival. Backward, open chunks come first, then pieces against the order of time, but again
 -- a span's own chunks before those below it: what is left when a page ends is of earlier hours.
--- Kinds: "b" the base, what is left of all that was before, told first and in any window; "c"
--- head of a sealed chunk (empty where nothing is left of it), "r" a closed chunk that is not
--- sealed yet, "a" a rollup, "<" (with the stamp) and ">" around a span whose rollup is missing,
--- "o" an open chunk. A page ends between two spans or two chunks of a span. An open chunk may
--- close between two pages: forward, the page that completes an hour holds it, backward, the
--- one that enters the hour. No rollups backward.
+-- Kinds: "b" the base, what is left of all that was before, told in any window before all that
+-- is closed; "c" head of a sealed chunk (empty where nothing is left of it), "r" a closed chunk
+-- that is not sealed yet, "a" a rollup, "<" (with the stamp) and ">" around a span whose rollup
+-- is missing, "o" an open chunk. A page ends between two spans or two chunks of a span. An open
+-- chunk may close between two pages: forward, the page that completes an hour holds it,
+-- backward, the one that enters the hour. No rollups backward.
 --
 -- What others wrote under our names does not make a page longer: spans are read a few at a time
 -- and counted, an index that counts more chunks than are there is believed for missing_max of
@@ -236,7 +236,7 @@ function visit(level, number, low_above, high_above)
   return (forward and visit_forward or visit_backward)(level, name, low, high, from)
 end
 
-if forward and is_start then
+if is_start then
   local base = head_of(stem .. 'blk:base')
   if base ~= '' then
     emit(closed, 'b', '0', 0, base)
