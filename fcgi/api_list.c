@@ -224,7 +224,7 @@ static void write_record(enum list_format format, const struct listed_sample *sa
         char id[ID_BYTES_MAX];
         struct csv_writer w;
         csv_begin(&w, out);
-        csv_text(&w, format_id(sample, id));
+        csv_plain(&w, format_id(sample, id));
         csv_instant(&w, sample->record.at);
         csv_number(&w, sample->record.value);
         csv_text(&w, sample->type);

@@ -260,13 +260,13 @@ static void write_header(struct answer *answer)
     const struct percentiles *percentiles = &answer->q->percentiles;
     struct csv_writer *w = &answer->csv;
     csv_begin(w, &answer->res->body);
-    csv_text(w, SLICE("type"));
-    csv_text(w, SLICE("timestamp"));
-    csv_text(w, SLICE("count"));
+    csv_plain(w, SLICE("type"));
+    csv_plain(w, SLICE("timestamp"));
+    csv_plain(w, SLICE("count"));
     for (size_t i = 0; i < FIGURES; i++)
-        csv_text(w, slice_from_string(figure_kinds[i].name));
+        csv_plain(w, slice_from_string(figure_kinds[i].name));
     for (size_t i = 0; i < percentiles->count; i++)
-        csv_text(w, slice_from_string(percentiles->entries[i].name));
+        csv_plain(w, slice_from_string(percentiles->entries[i].name));
     csv_end_row(w);
 }
 

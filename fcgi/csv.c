@@ -1,6 +1,7 @@
 #include "csv.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "iso8601.h"
 #include "number.h"
@@ -27,20 +28,32 @@ static bool needs_quotes(struct slice text)
     return false;
 }
 
-void csv_text(struct csv_writer *w, struct slice text)
+static bool is_formula(struct slice text)
+{
+    return text.len > 0 && text.ptr[0] != '\0' && strchr("=+-@\t\r", text.ptr[0]);
+}
+
+void csv_plain(struct csv_writer *w, struct slice text)
 {
     begin_cell(w);
-    if (!needs_quotes(text)) {
-        strbuf_append_slice(w->out, text);
-        return;
-    }
-    strbuf_append_char(w->out, '"');
+    strbuf_append_slice(w->out, text);
+}
+
+void csv_text(struct csv_writer *w, struct slice text)
+{
+    bool has_quotes = needs_quotes(text);
+    begin_cell(w);
+    if (has_quotes)
+        strbuf_append_char(w->out, '"');
+    if (is_formula(text))
+        strbuf_append_char(w->out, '\'');
     for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] == '"')
             strbuf_append_char(w->out, '"');
         strbuf_append_char(w->out, text.ptr[i]);
     }
-    strbuf_append_char(w->out, '"');
+    if (has_quotes)
+        strbuf_append_char(w->out, '"');
 }
 
 void csv_integer(struct csv_writer *w, int64_t value)

@@ -513,6 +513,22 @@ static void an_export_is_all_of_it_page_by_page(void **state)
     }
 }
 
+static void a_name_that_would_be_a_formula_is_none(void **state)
+{
+    (void)state;
+    static const char query[] = "type=%3DHYPERLINK(%22http://x%22)&format=csv";
+    test_app_add("=HYPERLINK(\"http://x\")", -5000000, -2.5);
+    assert_int_equal(get(query), 200);
+    assert_true(test_app_body_has("\n-5000000-0-"));
+    assert_true(
+        test_app_body_has(",1969-12-31T23:59:55Z,-2.5,\"'=HYPERLINK(\"\"http://x\"\")\"\n"));
+    assert_int_equal(test_app_get("/api/metrics/series", query), 200);
+    assert_true(
+        test_app_body_has("\n\"'=HYPERLINK(\"\"http://x\"\")\",1969-12-31T23:59:55Z,1,-2.5,-2.5,"));
+    assert_int_equal(get("format=json"), 200);
+    assert_true(test_app_body_has("\"type\":\"=HYPERLINK(\\\"http://x\\\")\""));
+}
+
 static void now_stays_what_it_was_from_page_to_page(void **state)
 {
     (void)state;
@@ -616,6 +632,7 @@ int main(void)
         TEST(an_ndjson_page_ends_at_a_mebibyte),
         TEST(a_csv_page_ends_at_a_mebibyte),
         TEST(an_export_is_all_of_it_page_by_page),
+        TEST(a_name_that_would_be_a_formula_is_none),
         TEST(now_stays_what_it_was_from_page_to_page),
         TEST(a_page_whose_samples_are_gone_leads_back),
         TEST(a_damaged_chunk_is_told_in_a_header),

@@ -12,6 +12,7 @@
 #include "csv.h"
 #include "etag.h"
 #include "heap_slice.h"
+#include "iso8601.h"
 
 static const struct accept_row {
     const char *accept;
@@ -126,14 +127,56 @@ static void rows_are_quoted_where_they_must_be(void **state)
     strbuf_release(&out);
 }
 
+static void a_text_that_a_spreadsheet_would_run_is_none(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *cell;
+    } cells[] = {
+        {"=HYPERLINK(\"http://x\")", "\"'=HYPERLINK(\"\"http://x\"\")\""},
+        {"=1+1", "'=1+1"},
+        {"+1", "'+1"},
+        {"-1", "'-1"},
+        {"@SUM(A1)", "'@SUM(A1)"},
+        {"\t=1", "'\t=1"},
+        {"\r=1", "\"'\r=1\""},
+        {"=", "'="},
+        {"a=1", "a=1"},
+        {"'=1", "'=1"},
+        {" =1", " =1"},
+        {"", ""},
+    };
+    struct strbuf out;
+    struct csv_writer w;
+    strbuf_init(&out, 1000);
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
+        strbuf_reset(&out);
+        csv_begin(&w, &out);
+        csv_text(&w, slice_from_string(cells[i].text));
+        if (!slice_equals(strbuf_slice(&out), slice_from_string(cells[i].cell)))
+            fail_msg("%s became %.*s", cells[i].text, (int)out.len, strbuf_slice(&out).ptr);
+    }
+    strbuf_reset(&out);
+    csv_begin(&w, &out);
+    csv_plain(&w, SLICE("-5-0-ff"));
+    csv_text(&w, slice_of("\0=", 2));
+    csv_integer(&w, -1);
+    csv_number(&w, -0.5);
+    csv_instant(&w, (struct wall_time){ISO8601_MIN_US});
+    assert_true(
+        slice_equals(strbuf_slice(&out), SLICE("-5-0-ff,\0=,-1,-0.5,0001-01-01T00:00:00Z")));
+    strbuf_release(&out);
+}
+
 int main(void)
 {
-    enum { ROWS = sizeof accept_rows / sizeof *accept_rows, OTHERS = 4 };
+    enum { ROWS = sizeof accept_rows / sizeof *accept_rows, OTHERS = 5 };
     struct CMUnitTest tests[ROWS + OTHERS] = {
         cmocka_unit_test(absent_prefers_nothing),
         cmocka_unit_test(a_tag_matches_where_it_is_listed),
         cmocka_unit_test(an_answer_that_the_client_has_is_304),
         cmocka_unit_test(rows_are_quoted_where_they_must_be),
+        cmocka_unit_test(a_text_that_a_spreadsheet_would_run_is_none),
     };
     for (size_t i = 0; i < ROWS; i++)
         tests[OTHERS + i] =
