@@ -16,15 +16,6 @@
 #include "steps.h"
 #include "window.h"
 
-static void read_type(const struct request *req, struct slice *type, struct error *err)
-{
-    if (query_get(req->query, "type", req->arena, type, err) != ERR_OK)
-        return;
-    const char *wrong = type->ptr ? sample_check_type(*type) : "Field required";
-    if (wrong)
-        (void)error_add_field(err, "query", "type", "%s", wrong);
-}
-
 /* --- Buckets ------------------------------------------------------------------------ */
 
 /* The magnitudes of bucket `index`: above `lower` up to `upper`, both doubles. */
@@ -74,7 +65,7 @@ static enum err_code read_histogram_question(const struct request *req,
                                              struct histogram_question *q, struct error *err)
 {
     struct slice below;
-    read_type(req, &q->type, err);
+    (void)query_get_type(req->query, true, req->arena, &q->type, err);
     q->has_below = false;
     if (query_get(req->query, "below", req->arena, &below, err) == ERR_OK && below.ptr) {
         q->has_below = true;
@@ -288,7 +279,7 @@ static enum err_code read_heatmap_question(const struct request *req, struct hea
 {
     struct slice buckets;
     q->buckets = HEATMAP_BUCKETS_DEFAULT;
-    read_type(req, &q->type, err);
+    (void)query_get_type(req->query, true, req->arena, &q->type, err);
     if (query_get(req->query, "buckets", req->arena, &buckets, err) == ERR_OK && buckets.ptr &&
         !number_parse_int64(buckets, HEATMAP_BUCKETS_MIN, HEATMAP_BUCKETS_MAX, &q->buckets))
         (void)error_add_field(err, "query", "buckets", "must be an integer from %d to %d",

@@ -46,17 +46,6 @@ struct list_request {
 
 /* --- What is asked ----------------------------------------------------------------- */
 
-static void read_type(struct list_request *list, struct error *err)
-{
-    const struct request *req = list->req;
-    if (query_get(req->query, "type", req->arena, &list->type, err) != ERR_OK ||
-        list->type.len == 0)
-        return;
-    const char *wrong = sample_check_type(list->type);
-    if (wrong)
-        (void)error_add_field(err, "query", "type", "%s", wrong);
-}
-
 static enum list_format accepted_format(struct slice accept)
 {
     enum list_format best = LIST_JSON;
@@ -153,7 +142,7 @@ static enum err_code read_window(struct list_request *list, struct error *err)
 /* All that is wrong is told at once. */
 static enum err_code read_request(struct list_request *list, struct error *err)
 {
-    read_type(list, err);
+    (void)query_get_type(list->req->query, false, list->req->arena, &list->type, err);
     read_format(list, err);
     read_limit(list, err);
     read_order(list, err);

@@ -4,15 +4,6 @@
 #include "metric_delete.h"
 #include "query.h"
 #include "routes.h"
-#include "sample.h"
-
-static enum err_code read_type(const struct request *req, struct slice *type, struct error *err)
-{
-    if (query_get(req->query, "type", req->arena, type, err) != ERR_OK)
-        return err->code;
-    const char *wrong = type->ptr ? sample_check_type(*type) : "Field required";
-    return wrong ? error_add_field(err, "query", "type", "%s", wrong) : ERR_OK;
-}
 
 static enum err_code check_confirmation(const struct request *req, struct slice type,
                                         struct error *err)
@@ -43,7 +34,8 @@ enum err_code api_type_delete(struct app *app, const struct request *req, struct
                               struct error *err)
 {
     struct slice type;
-    if (read_type(req, &type, err) != ERR_OK || check_confirmation(req, type, err) != ERR_OK)
+    if (query_get_type(req->query, true, req->arena, &type, err) != ERR_OK ||
+        check_confirmation(req, type, err) != ERR_OK)
         return err->code;
     bool is_known, is_done;
     enum err_code code =

@@ -1,6 +1,7 @@
 #include "query.h"
 
 #include "number.h"
+#include "sample.h"
 
 static int hex_digit(char c)
 {
@@ -110,6 +111,15 @@ enum err_code query_next(struct slice *rest, const char *name, struct arena *are
                          struct slice *value, struct error *err)
 {
     return take_value(find_next(rest, name), name, arena, value, err);
+}
+
+enum err_code query_get_type(struct slice query, bool is_required, struct arena *arena,
+                             struct slice *type, struct error *err)
+{
+    if (query_get(query, "type", arena, type, err) != ERR_OK || (!is_required && type->len == 0))
+        return err->code;
+    const char *wrong = type->ptr ? sample_check_type(*type) : "Field required";
+    return wrong ? error_add_field(err, "query", "type", "%s", wrong) : ERR_OK;
 }
 
 enum err_code query_get_integer(struct slice query, const char *name, struct arena *arena,

@@ -28,6 +28,13 @@ enum err_code query_next(struct slice *rest, const char *name, struct arena *are
                          struct slice *value, struct error *err)
     __attribute__((warn_unused_result));
 
+/*
+ * The parameter `type`, one name (sample_check_type). ERR_VALIDATION: no such name; absent,
+ * where it is required. Else absent and empty are the same. ERR_NO_MEMORY.
+ */
+enum err_code query_get_type(struct slice query, bool is_required, struct arena *arena,
+                             struct slice *type, struct error *err);
+
 enum { QUERY_INTEGER_BYTES_MAX = 20 };
 
 /*

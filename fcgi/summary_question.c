@@ -2,7 +2,6 @@
 
 #include "query.h"
 #include "redis_keys.h"
-#include "sample.h"
 
 /* What percentiles_read makes of 50,90,95,99,99.9, without reading it each time. */
 static const struct percentiles usual_percentiles = {
@@ -23,15 +22,6 @@ static const char *const detail_names[DETAIL_COUNT] = {
     [DETAIL_PERCENTILES] = "percentiles",
     [DETAIL_COMPARE] = "compare",
 };
-
-static enum err_code read_type(const struct request *req, struct summary_question *q,
-                               struct error *err)
-{
-    if (query_get(req->query, "type", req->arena, &q->type, err) != ERR_OK)
-        return err->code;
-    const char *wrong = q->type.ptr ? sample_check_type(q->type) : "Field required";
-    return wrong ? error_add_field(err, "query", "type", "%s", wrong) : ERR_OK;
-}
 
 static bool is_open(struct wall_time bound)
 {
@@ -151,7 +141,7 @@ enum err_code summary_question_read(const struct request *req, struct wall_time 
     struct slice period, details[DETAIL_COUNT];
     bool has_details = false;
     *q = (struct summary_question){.period = PERIOD_ALL, .percentiles = &usual_percentiles};
-    if (read_type(req, q, err) == ERR_NO_MEMORY ||
+    if (query_get_type(req->query, true, req->arena, &q->type, err) == ERR_NO_MEMORY ||
         query_get(req->query, "period", req->arena, &period, err) != ERR_OK)
         return err->code;
     if (err->code == ERR_OK && period.ptr && !period_parse(period, &q->period))

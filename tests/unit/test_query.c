@@ -176,6 +176,45 @@ static void an_integer_lies_within_its_limits(void **state)
     }
 }
 
+static const struct type_row {
+    const char *query;
+    bool is_required;
+    const char *type; /* NULL: refused */
+} type_rows[] = {
+    {"type=cpu", true, "cpu"},
+    {"type=cpu", false, "cpu"},
+    {"type=a&type=b", true, "b"},
+    {"", true, NULL},
+    {"", false, ""},
+    {"type=", true, NULL},
+    {"type=", false, ""},
+    {"type=a%00", true, NULL},
+    {"type=a%00", false, NULL},
+    {"type=%zz", false, NULL},
+    {"type=a+b", true, "a b"},
+    {"types=a", true, NULL},
+};
+
+static void a_type_is_one_name(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof type_rows / sizeof *type_rows; i++) {
+        const struct type_row *row = &type_rows[i];
+        struct slice query = heap_slice_new(row->query, strlen(row->query)), type;
+        struct arena arena;
+        struct error err;
+        arena_init(&arena, 1 << 16);
+        error_init(&err);
+        enum err_code code = query_get_type(query, row->is_required, &arena, &type, &err);
+        if (code != (row->type ? ERR_OK : ERR_VALIDATION) ||
+            (row->type && !slice_equals(type, slice_from_string(row->type))))
+            fail_msg("%s: %d", row->query, code);
+        assert_int_equal(err.field_count, row->type ? 0 : 1);
+        heap_slice_free(query);
+        arena_release(&arena);
+    }
+}
+
 static const struct spelling {
     const char *raw, *text;
     bool is_one;
@@ -217,7 +256,8 @@ static void a_text_may_be_spelt_as_it_is_or_percent_encoded(void **state)
 int main(void)
 {
     enum { ROWS = sizeof rows / sizeof *rows };
-    struct CMUnitTest tests[ROWS + 4] = {
+    struct CMUnitTest tests[ROWS + 5] = {
+        [ROWS + 4] = cmocka_unit_test(a_type_is_one_name),
         [ROWS + 3] = cmocka_unit_test(an_integer_lies_within_its_limits),
         [ROWS + 2] = cmocka_unit_test(a_text_may_be_spelt_as_it_is_or_percent_encoded),
         [ROWS] = cmocka_unit_test(values_of_a_repeated_parameter_come_one_by_one),
