@@ -23,32 +23,45 @@ static bool is_utf8(struct slice text)
     return true;
 }
 
-static void read_cursor(const struct request *req, struct slice text,
-                        struct metric_types_question *q, struct error *err)
+static bool read_match(const struct request *req, struct slice *match, struct error *err)
 {
+    struct slice text;
+    if (query_get(req->query, "match", req->arena, &text, err) != ERR_OK)
+        return false;
+    if (!text.ptr)
+        return true;
+    *match = text;
+    if (text.len >= 1 && text.len <= MATCH_BYTES_MAX && is_utf8(text))
+        return true;
+    (void)error_add_field(err, "query", "match", "must be 1 to %d bytes of UTF-8", MATCH_BYTES_MAX);
+    return false;
+}
+
+/* One that is sound may belong to any pattern where `match` is none. */
+static void read_cursor(const struct request *req, bool has_match, struct metric_types_question *q,
+                        struct error *err)
+{
+    struct slice text;
     struct type_cursor cursor;
-    if (type_cursor_read(text, req->arena, &cursor) && cursor.match == hash_stable(q->match))
+    if (query_get(req->query, "cursor", req->arena, &text, err) != ERR_OK || !text.ptr)
+        return;
+    if (type_cursor_read(text, req->arena, &cursor) &&
+        (!has_match || cursor.match == hash_stable(q->match)))
         q->after = cursor.name;
     else
         (void)error_add_field(err, "query", "cursor",
                               "must be the `next` of an answer to the same `match`");
 }
 
+/* All that is wrong is told at once. */
 static enum err_code read_question(const struct request *req, struct metric_types_question *q,
                                    struct error *err)
 {
-    struct slice text;
     int64_t limit = LIMIT_DEFAULT;
     *q = (struct metric_types_question){.match = SLICE("*")};
-    if (query_get(req->query, "match", req->arena, &text, err) == ERR_OK && text.ptr) {
-        q->match = text;
-        if (text.len < 1 || text.len > MATCH_BYTES_MAX || !is_utf8(text))
-            return error_add_field(err, "query", "match", "must be 1 to %d bytes of UTF-8",
-                                   MATCH_BYTES_MAX);
-    }
+    bool has_match = read_match(req, &q->match, err);
     (void)query_get_integer(req->query, "limit", req->arena, 1, METRIC_TYPES_MAX, &limit, err);
-    if (query_get(req->query, "cursor", req->arena, &text, err) == ERR_OK && text.ptr)
-        read_cursor(req, text, q, err);
+    read_cursor(req, has_match, q, err);
     q->limit = (size_t)limit;
     return err->code;
 }

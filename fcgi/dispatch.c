@@ -83,7 +83,8 @@ static enum err_code check_token(const struct app *app, const struct request *re
         equals_secret(slice_trim(slice_of(given.ptr + 7, given.len - 7)), token))
         return ERR_OK;
     response_header(res, "WWW-Authenticate", "Bearer");
-    return error_set(err, ERR_UNAUTHORIZED, "This endpoint asks for a bearer token");
+    return error_set(err, ERR_UNAUTHORIZED, "This endpoint asks for %s as a bearer token",
+                     scope == ROUTE_ADMIN ? "ADMIN_TOKEN" : "API_TOKEN");
 }
 
 static enum err_code too_large(size_t limit, struct error *err)

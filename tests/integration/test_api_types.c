@@ -480,6 +480,28 @@ static void a_cursor_that_was_tampered_with_is_refused(void **state)
     assert_int_equal(get_types(query), 422);
 }
 
+static void all_mistakes_are_told_at_once(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"match", "limit", "cursor"};
+    char cursor[CURSOR_BYTES], query[2 * TEXT_BYTES];
+    test_app_open(NULL);
+    for (size_t i = 0; i < 3; i++) {
+        char expected[64];
+        (void)snprintf(expected, sizeof expected, "\"loc\":[\"query\",\"%s\"]", names[i]);
+        assert_body(get_types("match=&limit=0&cursor=x"), 422, expected);
+        assert_body(get_types("match=%zz&limit=%zz&cursor=%zz"), 422, expected);
+    }
+    /* Nothing is known to be wrong with a cursor whose pattern is not told. */
+    test_app_add("a", 0, 1);
+    test_app_add("b", 0, 1);
+    assert_int_equal(get_types("limit=1"), 200);
+    assert_true(read_next("limit=1", cursor));
+    (void)snprintf(query, sizeof query, "match=&cursor=%s", cursor);
+    assert_body(get_types(query), 422, "\"loc\":[\"query\",\"match\"]");
+    assert_false(test_app_body_has("\"cursor\"]"));
+}
+
 static void patterns_and_limits_are_checked(void **state)
 {
     (void)state;
@@ -506,10 +528,11 @@ static void a_deletion_asks_for_its_token_and_a_confirmation(void **state)
     (void)state;
     test_app_open(with_admin);
     test_app_add("cpu", 0, 1);
-    assert_int_equal(test_app_ask("DELETE", "/api/metrics", "type=cpu", ""), 401);
+    static const char missing[] = "This endpoint asks for ADMIN_TOKEN as a bearer token";
+    assert_body(test_app_ask("DELETE", "/api/metrics", "type=cpu", ""), 401, missing);
     test_app.authorization = "Bearer guess";
     test_app.confirm = "cpu";
-    assert_int_equal(test_app_ask("DELETE", "/api/metrics", "type=cpu", ""), 401);
+    assert_body(test_app_ask("DELETE", "/api/metrics", "type=cpu", ""), 401, missing);
     assert_int_equal(delete_type("", ""), 422);
     assert_int_equal(delete_type("type=", ""), 422);
     assert_int_equal(delete_type("type=a%00", "a"), 422);
@@ -658,6 +681,7 @@ int main(void)
         TEST(names_that_are_too_long_are_passed_over),
         TEST(a_page_goes_on_behind_many_names_that_are_too_long),
         TEST(a_cursor_that_was_tampered_with_is_refused),
+        TEST(all_mistakes_are_told_at_once),
         TEST(patterns_and_limits_are_checked),
         TEST(a_deletion_asks_for_its_token_and_a_confirmation),
         TEST(without_its_token_nothing_can_be_deleted),

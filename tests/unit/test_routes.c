@@ -213,6 +213,9 @@ static void a_token_is_asked_for_when_there_is_one(void **state)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_int_equal(with_token("/", wrong[i]), 401);
         assert_true(has_header("WWW-Authenticate: Bearer\r\n"));
+        strbuf_append_char(&res.body, '\0');
+        assert_non_null(
+            strstr(res.body.bytes, "\"This endpoint asks for API_TOKEN as a bearer token\""));
     }
     assert_int_equal(with_token("/", "Bearer secret"), 200);
     assert_int_equal(with_token("/", "bearer  secret "), 200);
