@@ -120,7 +120,7 @@ static void write_histogram(const struct question *q, const struct aggregate *a,
     write_count(&w, "zero_count", h->zero_count);
     json_write_name(&w, "scale");
     json_write_integer(&w, h->scale);
-    metric_json_number(&w, "relative_error", histogram_error(h));
+    metric_json_number(&w, "percentile_error", histogram_error(h));
     write_buckets(&w, h);
     if (q->has_below)
         write_below(&w, a, q->below);

@@ -57,8 +57,8 @@ for path in "summary?type=cpu" "series?type=cpu" "histogram?type=cpu" "heatmap?t
 done
 
 # --- what the client has
-for path in "/api/metrics/summary?type=cpu" "/api/metrics/series?type=cpu" "/api/metrics/histogram?type=cpu" \
-    "/api/metrics/heatmap?type=cpu" /docs /redoc /openapi.json; do
+for path in "/api/metrics/summary?type=cpu" "/api/metrics/series?type=cpu" "/api/metrics/series?type=huge&format=csv" \
+    "/api/metrics/histogram?type=cpu" "/api/metrics/heatmap?type=cpu" /docs /redoc /openapi.json; do
     ask GET "$path"
     answers "$path, which the client has" 304 GET "$path" -H "If-None-Match: $(etag)"
 done
@@ -162,6 +162,7 @@ answers "POST without a token" 401 POST /api/metrics -d "$(sample 1 1)"
 answers "the only sample" 201 POST /api/metrics "${admin[@]}" -d "$(sample 1 1)"
 check "which tells the limit" says 'ratelimit: "post";r=0'
 answers "one more" 429 POST /api/metrics "${admin[@]}" -d "$(sample 1 1)"
+answers "deletion where there is no administration" 404 DELETE "/api/metrics?type=cpu" "${admin[@]}"
 answers "an external service that fails" 503 GET /api/external "${admin[@]}"
 service_stop
 

@@ -83,7 +83,7 @@ static void check_histogram(const char *query, int64_t from_us, int64_t to_us)
         assert_true(b->count > 0 && b->count == count_between(b, is_zero, e.count));
         assert_true(is_zero || b->lower == 0.0 || b->upper == 0.0 ||
                     fabs(b->upper - b->lower) / fabs(b->upper + b->lower) <=
-                        figures_number(root, "relative_error") * 1.0000001);
+                        figures_number(root, "percentile_error") * 1.0000001);
         total += b->count;
         zeros += is_zero ? b->count : 0;
     }
@@ -117,7 +117,7 @@ static void a_histogram_of_nothing_has_no_shares(void **state)
     assert_string_equal(
         test_app.body,
         "{\"type\":\"cpu\",\"from\":null,\"to\":null,\"count\":0,\"zero_count\":0,"
-        "\"scale\":5,\"relative_error\":0.010830001253373666,\"buckets\":[],\"below\":{"
+        "\"scale\":5,\"percentile_error\":0.010830001253373666,\"buckets\":[],\"below\":{"
         "\"value\":-0.5,\"share\":null,\"share_at_least\":null,\"share_at_most\":null,"
         "\"count_at_least\":0,\"count_at_most\":0}}");
 }
