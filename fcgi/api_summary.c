@@ -6,7 +6,6 @@
 
 #include "etag.h"
 #include "external_service.h"
-#include "hash.h"
 #include "integer.h"
 #include "near_cache.h"
 #include "redis_keys.h"
@@ -125,7 +124,7 @@ static void write_entry(const struct summary_question *q, const struct findings 
     if (strbuf_failed(out))
         return;
     struct slice body = slice_of(out->bytes + at + sizeof head, out->len - at - sizeof head);
-    head.etag = hash_bytes(body, 0);
+    head.etag = etag_hash(body);
     memcpy(out->bytes + at, &head, sizeof head);
 }
 
@@ -270,7 +269,7 @@ static void respond(const struct request *req, struct response *res, struct slic
     response_header(res, "Cache-Status", "\"analytics\"; %s", statuses[freshness]);
     response_header(res, "X-Cache", "%s", names[freshness]);
     response_header(res, "Age", "%lld", age_us > 0 ? (long long)(age_us / 1000000) : 0LL);
-    if (!etag_answer(req, res, head.etag))
+    if (!etag_answer_hashed(req, res, head.etag))
         strbuf_append(&res->body, entry.ptr + sizeof head, entry.len - sizeof head);
 }
 

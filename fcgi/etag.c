@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "hash.h"
+
 bool etag_matches(struct slice listed, struct slice etag)
 {
     while (listed.len > 0) {
@@ -14,7 +16,7 @@ bool etag_matches(struct slice listed, struct slice etag)
     return false;
 }
 
-bool etag_answer(const struct request *req, struct response *res, uint64_t body_hash)
+bool etag_answer_hashed(const struct request *req, struct response *res, uint64_t body_hash)
 {
     char etag[24];
     (void)snprintf(etag, sizeof etag, "\"%016llx\"", (unsigned long long)body_hash);
@@ -25,4 +27,14 @@ bool etag_answer(const struct request *req, struct response *res, uint64_t body_
     res->status = 304;
     res->has_body = false;
     return true;
+}
+
+uint64_t etag_hash(struct slice body)
+{
+    return hash_bytes(body, 0);
+}
+
+void etag_answer(const struct request *req, struct response *res)
+{
+    (void)etag_answer_hashed(req, res, etag_hash(strbuf_slice(&res->body)));
 }

@@ -14,9 +14,15 @@
 bool etag_matches(struct slice listed, struct slice etag);
 
 /*
- * Tag an answer whose body has this hash, to be kept by caches and asked for again each
- * time. True: the client has it; `res` is 304 then, and its body stays unsent.
+ * Tag an answer by its body, to be kept by caches and asked for again each time. Where the
+ * client has it, `res` is 304, and the body stays unsent.
  */
-bool etag_answer(const struct request *req, struct response *res, uint64_t body_hash);
+void etag_answer(const struct request *req, struct response *res);
+
+/* The same where the hash of the body is known before the body is there. True: the client has
+ * it, and no body is needed. */
+bool etag_answer_hashed(const struct request *req, struct response *res, uint64_t body_hash);
+
+uint64_t etag_hash(struct slice body);
 
 #endif

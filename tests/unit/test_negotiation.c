@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdio.h>
 
 #include "accept.h"
 #include "csv.h"
@@ -85,15 +86,38 @@ static void an_answer_that_the_client_has_is_304(void **state)
     struct response res;
     response_init(&res);
     struct request req = {.if_none_match = SLICE("\"00000000000000ff\"")};
-    assert_false(etag_answer(&req, &res, 254));
+    assert_false(etag_answer_hashed(&req, &res, 254));
     assert_int_equal(res.status, 200);
     assert_true(slice_equals(strbuf_slice(&res.headers), SLICE("ETag: \"00000000000000fe\"\r\n")));
     assert_string_equal(res.cache_control, "no-cache");
     response_reset(&res);
-    assert_true(etag_answer(&req, &res, 255));
+    assert_true(etag_answer_hashed(&req, &res, 255));
     assert_int_equal(res.status, 304);
     assert_false(res.has_body);
     assert_true(slice_equals(strbuf_slice(&res.headers), SLICE("ETag: \"00000000000000ff\"\r\n")));
+    response_release(&res);
+}
+
+static void an_answer_is_tagged_by_its_body(void **state)
+{
+    (void)state;
+    struct response res;
+    response_init(&res);
+    for (int round = 0; round < 3; round++) {
+        char tag[24], line[48];
+        struct slice body = round == 2 ? SLICE("other") : SLICE("body");
+        (void)snprintf(tag, sizeof tag, "\"%016llx\"",
+                       (unsigned long long)etag_hash(SLICE("body")));
+        struct request req = {.if_none_match = round == 0 ? SLICE("") : slice_from_string(tag)};
+        response_reset(&res);
+        strbuf_append_slice(&res.body, body);
+        etag_answer(&req, &res);
+        assert_int_equal(res.status, round == 1 ? 304 : 200);
+        assert_int_equal(res.has_body, round != 1);
+        (void)snprintf(line, sizeof line, "ETag: %s\r\n", tag);
+        assert_int_equal(slice_equals(strbuf_slice(&res.headers), slice_from_string(line)),
+                         round != 2);
+    }
     response_release(&res);
 }
 
@@ -170,11 +194,12 @@ static void a_text_that_a_spreadsheet_would_run_is_none(void **state)
 
 int main(void)
 {
-    enum { ROWS = sizeof accept_rows / sizeof *accept_rows, OTHERS = 5 };
+    enum { ROWS = sizeof accept_rows / sizeof *accept_rows, OTHERS = 6 };
     struct CMUnitTest tests[ROWS + OTHERS] = {
         cmocka_unit_test(absent_prefers_nothing),
         cmocka_unit_test(a_tag_matches_where_it_is_listed),
         cmocka_unit_test(an_answer_that_the_client_has_is_304),
+        cmocka_unit_test(an_answer_is_tagged_by_its_body),
         cmocka_unit_test(rows_are_quoted_where_they_must_be),
         cmocka_unit_test(a_text_that_a_spreadsheet_would_run_is_none),
     };
