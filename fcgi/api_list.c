@@ -20,7 +20,7 @@
 enum list_format { LIST_JSON, LIST_NDJSON, LIST_CSV, LIST_FORMAT_COUNT };
 
 /* EXPORT_BYTES_MAX: of a page of records, whose samples (40 bytes each) take less. */
-enum { EXPORT_BYTES_MAX = 1 << 20, ID_BYTES_MAX = 64 };
+enum { EXPORT_BYTES_MAX = 1000000, ID_BYTES_MAX = 64 };
 
 static const struct {
     const char *name;

@@ -18,7 +18,7 @@
 #include "span.h"
 #include "test_app.h"
 
-enum { MIB = 1 << 20, QUERY_BYTES = 4096, IDS_BYTES = 1 << 20, START = 1771675200 };
+enum { MEGABYTE = 1000000, QUERY_BYTES = 4096, IDS_BYTES = 1 << 20, START = 1771675200 };
 
 static const char ODD[] = "a,b \"c\"&d>%;\xc3\xa9";
 static const char ODD_QUERY[] = "a%2Cb+%22c%22%26d>%25;%C3%A9";
@@ -437,16 +437,16 @@ static void an_empty_export_has_a_head_at_most(void **state)
 }
 
 /*
- * Records of 128 bytes: 8,192 of them are 1 MiB. In CSV the head takes 24 bytes, so one
+ * Records of 125 bytes: 8,000 of them are 1 MB. In CSV the head takes 24 bytes, so one
  * record is that much shorter. `value` is that of this one; 0.25 is a byte too much.
  */
-static void add_a_mebibyte(const char *format, double value)
+static void add_a_megabyte(const char *format, double value)
 {
     char name[101], shorter[101];
-    int is_csv = strcmp(format, "csv") == 0, len = is_csv ? 66 : 26;
+    int is_csv = strcmp(format, "csv") == 0, len = is_csv ? 63 : 23;
     (void)snprintf(name, sizeof name, "%0*d", len, 0);
     (void)snprintf(shorter, sizeof shorter, "%0*d", is_csv ? len - 24 : len, 0);
-    for (int i = 0; i < 8192; i++)
+    for (int i = 0; i < 8000; i++)
         test_app_add(i == 4000 ? shorter : name, second(i), i == 4000 ? value : 0.5);
 }
 
@@ -456,23 +456,23 @@ static void check_export(const char *order, const char *format, size_t records, 
     (void)snprintf(query, sizeof query, "limit=100000&order=%s&format=%s", order, format);
     assert_int_equal(get(query), 200);
     assert_int_equal(body_lines(), records + (*format == 'c'));
-    assert_in_range(test_app.res.body.len, MIB - 200, MIB);
+    assert_in_range(test_app.res.body.len, MEGABYTE - 200, MEGABYTE);
     assert_int_equal(find_link("next", query), has_next);
 }
 
-static void an_export_page_ends_at_a_mebibyte(const char *format)
+static void an_export_page_ends_at_a_megabyte(const char *format)
 {
     static const char *const orders[] = {"newest", "oldest"};
     char query[QUERY_BYTES];
-    add_a_mebibyte(format, 0.5);
+    add_a_megabyte(format, 0.5);
     for (size_t i = 0; i < 2; i++) {
-        check_export(orders[i], format, 8192, false);
-        assert_int_equal(test_app.res.body.len, MIB);
+        check_export(orders[i], format, 8000, false);
+        assert_int_equal(test_app.res.body.len, MEGABYTE);
     }
     test_app_command("FLUSHALL");
-    add_a_mebibyte(format, 0.25);
+    add_a_megabyte(format, 0.25);
     for (size_t i = 0; i < 2; i++) {
-        check_export(orders[i], format, 8191, true);
+        check_export(orders[i], format, 7999, true);
         assert_true(find_link("next", query));
         assert_int_equal(get(query), 200);
         assert_int_equal(body_lines(), 1 + (*format == 'c'));
@@ -480,16 +480,16 @@ static void an_export_page_ends_at_a_mebibyte(const char *format)
     }
 }
 
-static void an_ndjson_page_ends_at_a_mebibyte(void **state)
+static void an_ndjson_page_ends_at_a_megabyte(void **state)
 {
     (void)state;
-    an_export_page_ends_at_a_mebibyte("ndjson");
+    an_export_page_ends_at_a_megabyte("ndjson");
 }
 
-static void a_csv_page_ends_at_a_mebibyte(void **state)
+static void a_csv_page_ends_at_a_megabyte(void **state)
 {
     (void)state;
-    an_export_page_ends_at_a_mebibyte("csv");
+    an_export_page_ends_at_a_megabyte("csv");
 }
 
 static void an_export_is_all_of_it_page_by_page(void **state)
@@ -506,7 +506,7 @@ static void an_export_is_all_of_it_page_by_page(void **state)
         (void)snprintf(next, sizeof next, "%s", starts[i]);
         do {
             assert_int_equal(get(next), 200);
-            assert_true(test_app.res.body.len <= MIB);
+            assert_true(test_app.res.body.len <= MEGABYTE);
             records += body_lines() - (test_app.res.content_type[0] == 't');
         } while (find_link("next", next));
         assert_int_equal(records, COUNT);
@@ -629,8 +629,8 @@ int main(void)
         TEST(every_format_says_the_same),
         TEST(a_format_is_asked_for_by_name_or_by_accept),
         TEST(an_empty_export_has_a_head_at_most),
-        TEST(an_ndjson_page_ends_at_a_mebibyte),
-        TEST(a_csv_page_ends_at_a_mebibyte),
+        TEST(an_ndjson_page_ends_at_a_megabyte),
+        TEST(a_csv_page_ends_at_a_megabyte),
         TEST(an_export_is_all_of_it_page_by_page),
         TEST(a_name_that_would_be_a_formula_is_none),
         TEST(now_stays_what_it_was_from_page_to_page),
