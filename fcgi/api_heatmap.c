@@ -6,8 +6,7 @@
 #include "metric_steps.h"
 #include "query.h"
 #include "routes.h"
-#include "steps.h"
-#include "window.h"
+#include "stepped_window.h"
 
 enum {
     BUCKETS_MAX = 200,
@@ -20,8 +19,7 @@ enum {
 
 struct question {
     struct slice type;
-    struct window window;
-    struct steps steps;
+    struct stepped_window stepped;
     int64_t buckets;
 };
 
@@ -41,21 +39,8 @@ static enum err_code read_question(const struct request *req, struct question *q
     (void)query_get_integer(req->query, "buckets", req->arena, BUCKET_RANGE_WIDTH_MIN, BUCKETS_MAX,
                             &q->buckets, err);
     const struct step_limits limits = limits_for(q->buckets);
-    enum err_code window_code = window_read(req, clock_wall_now(), &q->window, err);
-    enum err_code code = steps_read(req, &q->window, &limits, &q->steps, err);
-    return window_code == ERR_OK ? code : window_code;
-}
-
-/* Where the request left a side open. */
-static enum err_code bound_question(struct app *app, const struct request *req, struct question *q,
-                                    struct mono_time deadline, struct error *err)
-{
-    if (window_is_bounded(&q->window))
-        return ERR_OK;
-    const struct step_limits limits = limits_for(q->buckets);
-    enum err_code code =
-        metric_steps_bound(app->store, &q->type, 1, deadline, &q->window.from, &q->window.to, err);
-    return code != ERR_OK ? code : steps_read(req, &q->window, &limits, &q->steps, err);
+    enum err_code code = stepped_window_read(req, &limits, &q->stepped, err);
+    return code == ERR_OK ? err->code : code;
 }
 
 /* --- The steps --------------------------------------------------------------------- */
@@ -129,7 +114,7 @@ static enum err_code write_steps(struct json_writer *w, const struct heatmap *ma
     json_write_array(w);
     for (size_t i = 0; code == ERR_OK && i < map->step_count; i++) {
         json_write_object(w);
-        metric_json_instant(w, "timestamp", steps_start(&map->q->steps, (int64_t)i));
+        metric_json_instant(w, "timestamp", steps_start(&map->q->stepped.steps, (int64_t)i));
         json_write_name(w, "counts");
         if (map->steps[i].len == 0) {
             json_write_null(w);
@@ -155,7 +140,7 @@ static enum err_code write_heatmap(const struct heatmap *map, const struct metri
     json_write_object(&w);
     json_write_name(&w, "type");
     json_write_text(&w, map->q->type);
-    metric_json_steps(&w, &map->q->window, &map->q->steps);
+    metric_json_steps(&w, &map->q->stepped.window, &map->q->stepped.steps);
     json_write_name(&w, "scale");
     json_write_integer(&w, map->range.scale);
     write_range(&w, &map->range);
@@ -171,7 +156,8 @@ static enum err_code make_heatmap(struct app *app, const struct request *req,
 {
     struct metric_report report;
     struct heatmap *map = arena_alloc(req->arena, sizeof *map);
-    struct slice *steps = arena_alloc(req->arena, (size_t)(q->steps.count + 1) * sizeof *steps);
+    struct slice *steps =
+        arena_alloc(req->arena, (size_t)(q->stepped.steps.count + 1) * sizeof *steps);
     if (!map || !steps)
         return error_set(err, ERR_NO_MEMORY, "Out of memory");
     map->q = q;
@@ -179,9 +165,9 @@ static enum err_code make_heatmap(struct app *app, const struct request *req,
     map->steps = steps;
     begin_steps(map);
     const struct metric_steps_question question = {.type = q->type,
-                                                   .from = q->window.from,
-                                                   .to = q->window.to,
-                                                   .steps = q->steps,
+                                                   .from = q->stepped.window.from,
+                                                   .to = q->stepped.window.to,
+                                                   .steps = q->stepped.steps,
                                                    .has_histograms = true};
     const struct metric_steps_visitor visitor = {
         .context = map, .show = keep_step, .restart = begin_steps};
@@ -197,7 +183,7 @@ enum err_code api_heatmap(struct app *app, const struct request *req, struct res
     struct question q;
     struct mono_time deadline = app_read_deadline();
     if (read_question(req, &q, err) != ERR_OK ||
-        bound_question(app, req, &q, deadline, err) != ERR_OK ||
+        stepped_window_bound(req, app->store, &q.type, 1, deadline, &q.stepped, err) != ERR_OK ||
         make_heatmap(app, req, &q, deadline, res, err) != ERR_OK)
         return err->code;
     etag_answer(req, res);

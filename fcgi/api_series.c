@@ -12,17 +12,14 @@
 #include "query.h"
 #include "report_headers.h"
 #include "routes.h"
-#include "steps.h"
-#include "window.h"
+#include "stepped_window.h"
 
 enum { SERIES_TYPES_MAX = 20 };
 
 struct question {
     struct slice types[SERIES_TYPES_MAX];
     size_t type_count;
-    struct window window;
-    struct steps steps; /* none where there is no data to bound the window */
-    struct step_limits limits;
+    struct stepped_window stepped;
     struct percentiles percentiles;
     bool is_csv;
 };
@@ -83,22 +80,10 @@ static enum err_code read_question(const struct request *req, struct question *q
 {
     read_types(req, q, err);
     read_format(req, q, err);
-    q->limits = limits_for(q->type_count);
-    enum err_code window_code = window_read(req, clock_wall_now(), &q->window, err);
-    enum err_code steps_code = steps_read(req, &q->window, &q->limits, &q->steps, err);
+    const struct step_limits limits = limits_for(q->type_count);
+    enum err_code steps_code = stepped_window_read(req, &limits, &q->stepped, err);
     enum err_code code = percentiles_read(req, "50,95,99", &q->percentiles, err);
-    return window_code == ERR_OK && steps_code == ERR_OK ? code : err->code;
-}
-
-/* Where the request left a side open. */
-static enum err_code bound_question(struct app *app, const struct request *req, struct question *q,
-                                    struct mono_time deadline, struct error *err)
-{
-    if (window_is_bounded(&q->window))
-        return ERR_OK;
-    enum err_code code = metric_steps_bound(app->store, q->types, q->type_count, deadline,
-                                            &q->window.from, &q->window.to, err);
-    return code != ERR_OK ? code : steps_read(req, &q->window, &q->limits, &q->steps, err);
+    return steps_code == ERR_OK ? code : err->code;
 }
 
 /* --- The figures of a step --------------------------------------------------------- */
@@ -209,9 +194,9 @@ static enum err_code walk_series(struct app *app, struct answer *answer, size_t 
 {
     const struct question *q = answer->q;
     const struct metric_steps_question question = {.type = q->types[i],
-                                                   .from = q->window.from,
-                                                   .to = q->window.to,
-                                                   .steps = q->steps,
+                                                   .from = q->stepped.window.from,
+                                                   .to = q->stepped.window.to,
+                                                   .steps = q->stepped.steps,
                                                    .has_histograms = q->percentiles.count > 0};
     const struct metric_steps_visitor visitor = {
         .context = answer, .show = q->is_csv ? write_row : write_point, .restart = restart_series};
@@ -233,7 +218,7 @@ static enum err_code write_json(struct app *app, struct answer *answer, struct m
     enum err_code code = ERR_OK;
     json_write_begin(w, &answer->res->body);
     json_write_object(w);
-    metric_json_steps(w, &q->window, &q->steps);
+    metric_json_steps(w, &q->stepped.window, &q->stepped.steps);
     json_write_name(w, "series");
     json_write_array(w);
     for (size_t i = 0; goes_on(answer, code) && i < q->type_count; i++) {
@@ -314,7 +299,8 @@ enum err_code api_series(struct app *app, const struct request *req, struct resp
     struct question q;
     struct mono_time deadline = app_read_deadline();
     if (read_question(req, &q, err) != ERR_OK ||
-        bound_question(app, req, &q, deadline, err) != ERR_OK)
+        stepped_window_bound(req, app->store, q.types, q.type_count, deadline, &q.stepped, err) !=
+            ERR_OK)
         return err->code;
     struct answer answer = {.q = &q, .res = res, .percentile_error = NAN};
     enum err_code code = (q.is_csv ? write_csv : write_json)(app, &answer, deadline, err);
