@@ -110,11 +110,11 @@ static void an_hour_that_is_far_ahead_is_gathered_at_once(void **state)
         assert_true(test_store_command(out, sizeof out, "FLUSHALL"));
         life_model_forget("cpu");
         test_life_pretend(day * DAY_HOURS + rows[i].now);
-        post_hour("cpu", hour, 10);
+        life_model_post_hour("cpu", hour, 10);
         gather("cpu");
         assert_int_equal(test_life_open_bytes("cpu", hour), rows[i].is_far ? 0 : 160);
         assert_int_equal(closed_of_day(hour / DAY_HOURS), rows[i].is_far);
-        check("cpu");
+        life_model_check("cpu");
     }
 }
 
@@ -122,11 +122,11 @@ static void samples_far_ahead_lie_as_others_do(void **state)
 {
     (void)state;
     int64_t hour = (test_life_hour() / DAY_HOURS + 100) * DAY_HOURS;
-    post_hour("cpu", hour, TENDER_KEEP_RECORDS);
-    post_hour("cpu", hour + 1, TENDER_KEEP_RECORDS - 1);
+    life_model_post_hour("cpu", hour, TENDER_KEEP_RECORDS);
+    life_model_post_hour("cpu", hour + 1, TENDER_KEEP_RECORDS - 1);
     for (int64_t i = 2; i < 200; i++)
-        post_hour("cpu", hour + i, 1 + (int)(i % 3));
-    post_hour("cpu", test_life_hour() - 100, 10);
+        life_model_post_hour("cpu", hour + i, 1 + (int)(i % 3));
+    life_model_post_hour("cpu", test_life_hour() - 100, 10);
     gather("cpu");
     const char *const words[] = {"ZCARD", "open", NULL};
     assert_int_equal(test_life_number("cpu", words), 0);
@@ -134,15 +134,15 @@ static void samples_far_ahead_lie_as_others_do(void **state)
     assert_int_equal(closed_of_hour(hour + 1), 0);
     assert_int_equal(closed_of_day(hour / DAY_HOURS), 1);
     assert_int_equal(closed_of_day(hour / DAY_HOURS + 8), 1);
-    check("cpu");
+    life_model_check("cpu");
     /* The day comes, and more with it. */
     test_life_pretend(hour + 1);
-    post_hour("cpu", hour, 10);
-    post_hour("cpu", hour + 1, 7);
+    life_model_post_hour("cpu", hour, 10);
+    life_model_post_hour("cpu", hour + 1, 7);
     gather("cpu");
     assert_int_equal(closed_of_hour(hour), 2);
     assert_int_equal(test_life_open_bytes("cpu", hour + 1), 7 * RECORD_BYTES);
-    check("cpu");
+    life_model_check("cpu");
 }
 
 static void an_hour_with_closed_chunks_keeps_its_late_samples(void **state)
@@ -420,8 +420,8 @@ static void an_open_chunk_of_what_cannot_be_posted_stays_and_the_others_of_its_d
         for (size_t j = 0; j < 10; j++)
             records[j] = (struct record){hour_start(hour + 1), 1.0};
         records[5] = bad[i];
-        post_hour("cpu", hour, 10);
-        post_hour("cpu", hour + 2, 10);
+        life_model_post_hour("cpu", hour, 10);
+        life_model_post_hour("cpu", hour + 2, 10);
         test_store_put_open("cpu", hour + 1, records, 10);
         gather("cpu");
         assert_int_equal(test_life_open_bytes("cpu", hour), 0);
