@@ -195,7 +195,7 @@ static enum err_code choose_chunks(struct scan_reader *reader, size_t from,
     size_t count = 0, keys = 0;
     reader->chunk_next = 0;
     for (size_t i = from; i < reader->piece_count && count < reader->options->fetch_max; i++) {
-        struct piece piece;
+        struct piece piece = {0};
         enum err_code code = scan_reader_piece(reader, i, &piece, err);
         if (code != ERR_OK)
             return code;
