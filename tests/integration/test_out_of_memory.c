@@ -15,7 +15,6 @@
 
 #include "await.h"
 #include "chunk.h"
-#include "log.h"
 #include "near_cache.h"
 #include "test_app.h"
 
@@ -208,24 +207,6 @@ static void a_near_summary_is_whole_or_refused(void **state)
     sweep(ask_for_near_summary, true);
 }
 
-/* Within the first hour of 1970. */
-static void store_many(int count)
-{
-    char body[200];
-    for (int i = 0; i < count; i++) {
-        (void)snprintf(body, sizeof body, "{\"timestamp\":%d,\"value\":%d.5,\"type\":\"many\"}",
-                       i % 3000, i * 7919 % 10007);
-        assert_int_equal(test_app_post(body), 201);
-    }
-}
-
-static int64_t redis_number(const char *text)
-{
-    char out[64];
-    assert_true(test_redis_command(&test_app.redis, out, sizeof out, text));
-    return strtoll(out, NULL, 10);
-}
-
 /* Write-backs are not waited for; what is behind them on the same lane is. */
 static void settle(void)
 {
@@ -245,15 +226,15 @@ static bool ask_for_window(int from, int to)
     asked++;
     (void)snprintf(query, sizeof query, "type=many&from=%d.%06lld&to=%d", from, (long long)asked,
                    to);
-    int status = test_app_get("/api/metrics/summary", query);
+    int status = get_summary(query);
     unsigned left = calls_left;
     calls_left = 0;
     settle();
-    assert_true(redis_number("STRLEN ra:m:{many}:agg:0") > CHUNK_STAMP_BYTES);
+    assert_true(test_app_number("STRLEN ra:m:{many}:agg:0") > CHUNK_STAMP_BYTES);
     calls_left = left;
     assert_true(status == 200 || status == 503);
-    struct slice body = strbuf_slice(&test_app.res.body);
-    if (status != 200 || strbuf_failed(&test_app.res.body) || strbuf_failed(&test_app.res.headers))
+    struct slice body = strbuf_slice(&res.body);
+    if (status != 200 || strbuf_failed(&res.body) || strbuf_failed(&res.headers))
         return false;
     assert_null(memmem(body.ptr, body.len, "damaged", 7));
     assert_null(memmem(body.ptr, body.len, "widened", 7));
@@ -279,21 +260,22 @@ static bool ask_for_nothing(void)
 /* The samples expire. */
 static void freeze(const char *key)
 {
-    char text[400], out[64];
+    char text[400];
     (void)snprintf(text, sizeof text,
                    "EVAL \"local head = redis.call('GETRANGE', KEYS[1], 0, 11) "
                    "local last = 95 + struct.unpack('<I2', head, 11) "
                    "redis.call('SET', KEYS[1], redis.call('GETRANGE', KEYS[1], 0, last))\" 1 %s",
                    key);
-    assert_true(test_redis_command(&test_app.redis, out, sizeof out, text));
+    test_app_command(text);
 }
 
 static void what_is_sealed_is_no_damage(void **state)
 {
     (void)state;
-    store_many(2 * CHUNK_RECORDS);
-    AWAIT(redis_number("EXISTS ra:m:{many}:blk:0:0 ra:m:{many}:blk:0:1") == 2);
-    assert_int_equal(test_app_get("/api/metrics/summary", "type=many&from=-1&to=7200"), 200);
+    for (int i = 0; i < 2 * CHUNK_RECORDS; i++)
+        test_app_add("many", (int64_t)(i % 3000) * 1000000, i * 7919 % 10007 + 0.5);
+    AWAIT(test_app_number("EXISTS ra:m:{many}:blk:0:0 ra:m:{many}:blk:0:1") == 2);
+    (void)get_summary("type=many&from=-1&to=7200");
     settle(); /* so that there is a rollup */
     sweep(ask_for_rollup, true);
     sweep(ask_for_records, true);
