@@ -422,7 +422,7 @@ static void put_closing_hour(int64_t hour)
 static void a_chunk_that_closes_between_two_pages_is_told_once(void **state)
 {
     (void)state;
-    enum { ROUNDS = 20, PIECES_MIN = 2, PIECES_SPREAD = 5 };
+    enum { ROUNDS = 20, PIECES_SPREAD = 6 };
     test_store_post("cpu", hour_start(first_hour - 1).us, next_value());
     for (int64_t round = 0; round < ROUNDS; round++) {
         int64_t hour = first_hour + round * CLOSING_HOURS;
@@ -433,9 +433,25 @@ static void a_chunk_that_closes_between_two_pages_is_told_once(void **state)
                                              .to = hour_start(hour + CLOSING_HOURS),
                                              .is_backward = round % 2,
                                              .fetch_max = SCAN_FETCH_MAX,
-                                             .pieces_max =
-                                                 PIECES_MIN + test_store_below(PIECES_SPREAD)};
+                                             .pieces_max = 1 + test_store_below(PIECES_SPREAD)};
         walk_while_chunks_close(&options, hour);
+    }
+}
+
+static void a_page_of_one_piece_goes_on(void **state)
+{
+    (void)state;
+    test_store_post("cpu", hour_start(first_hour - 1).us, next_value());
+    for (int64_t i = 0; i < CLOSING_HOURS; i++)
+        put_closing_hour(first_hour + i);
+    for (int is_backward = 0; is_backward < 2; is_backward++) {
+        const struct scan_options options = {.type = SLICE("cpu"),
+                                             .from = hour_start(first_hour),
+                                             .to = hour_start(first_hour + CLOSING_HOURS),
+                                             .is_backward = is_backward,
+                                             .fetch_max = 1,
+                                             .pieces_max = 1};
+        walk_while_chunks_close(&options, first_hour);
     }
 }
 
@@ -456,6 +472,7 @@ int main(void)
         PAGE_TEST(months_without_anything_are_passed),
         PAGE_TEST(a_page_ends_behind_so_many_months),
         PAGE_TEST(a_chunk_that_closes_between_two_pages_is_told_once),
+        PAGE_TEST(a_page_of_one_piece_goes_on),
     };
     return cmocka_run_group_tests(tests, test_store_start_server, test_store_stop_server);
 }

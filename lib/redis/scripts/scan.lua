@@ -16,9 +16,9 @@
 -- Kinds: "b" the base, what is left of all that was before, told in any window before all that
 -- is closed; "c" head of a sealed chunk (empty where nothing is left of it), "r" a closed chunk
 -- that is not sealed yet, "a" a rollup, "<" (with the stamp) and ">" around a span whose rollup
--- is missing, "o" an open chunk. A page ends between two spans or two chunks of a span. An open
--- chunk may close between two pages: forward, the page that completes an hour holds it,
--- backward, the one that enters the hour. No rollups backward.
+-- is missing, "o" an open chunk (empty where it is lost). A page ends between two spans or two
+-- chunks of a span. An open chunk may close between two pages: forward, the page that completes
+-- an hour holds it, backward, the one that enters the hour. No rollups backward.
 --
 -- What others wrote under our names does not make a page longer: spans are read a few at a time
 -- and counted, an index that counts more chunks than are there is believed for missing_max of
