@@ -29,7 +29,9 @@ struct metric_store;
 struct metric_store_options {
     size_t types_max; /* MAX_TYPES: a new type beyond is refused */
     struct metric_retention retention;
-    size_t spans_per_type_max; /* MAX_BUCKETS: hours, days and months that one type may lie in */
+    /* MAX_BUCKETS: no further hour is opened for a type that lies in so many hours, days and
+     * months. The day and the month of an hour may come on top when it is closed. */
+    size_t spans_per_type_max;
 };
 
 /* Starts two threads, one that seals chunks as they close and one that tends: after the fork. */
