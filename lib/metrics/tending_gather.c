@@ -1,3 +1,6 @@
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "packed.h"
 #include "tending.h"
 
@@ -221,7 +224,7 @@ static enum err_code settle_day(struct tending *t, struct source *tails, size_t 
     size_t small_count = 0;
     enum err_code code = ERR_OK;
     for (size_t i = 0; code == ERR_OK && i < count; i++) {
-        if (tails[i].number < 0)
+        if (tails[i].number < 0 || tails[i].bytes == 0)
             tending_say_damaged(t, tails[i].span, tails[i].number);
         else if (stays_in_hour(&tails[i]))
             code = gather(t, tails[i].span, &tails[i], 1, err);
@@ -236,30 +239,45 @@ static enum err_code settle_day(struct tending *t, struct source *tails, size_t 
                : code;
 }
 
+/* What is no hour is passed over. */
 static size_t read_tails(const struct redisReply *reply, struct source *tails)
 {
     size_t count = 0;
-    struct slice hour;
-    while (count < OPEN_PAGE && redis_reply_bytes_at(reply, 1 + 3 * count, &hour) &&
-           span_parse(hour, &tails[count].span) && tails[count].span.level == SPAN_HOUR &&
-           redis_reply_integer_at(reply, 2 + 3 * count, &tails[count].number) &&
-           redis_reply_integer_at(reply, 3 + 3 * count, &tails[count].bytes)) {
-        tails[count].is_taken = false;
-        count++;
+    struct slice name;
+    for (size_t at = 2; count < OPEN_PAGE && redis_reply_bytes_at(reply, at, &name); at += 3) {
+        struct source *tail = &tails[count];
+        tail->is_taken = false;
+        if (span_parse(name, &tail->span) && tail->span.level == SPAN_HOUR &&
+            redis_reply_integer_at(reply, at + 1, &tail->number) &&
+            redis_reply_integer_at(reply, at + 2, &tail->bytes))
+            count++;
     }
     return count;
 }
 
-static enum err_code read_open(struct tending *t, int64_t from, struct source *tails, size_t *count,
-                               struct error *err)
+/* Where to go on; "" at the end. */
+static bool read_next(const struct redisReply *reply, size_t index, char next[static INTEGER_BYTES])
+{
+    struct slice text;
+    if (!redis_reply_bytes_at(reply, index, &text) || text.len >= INTEGER_BYTES)
+        return false;
+    memcpy(next, text.ptr, text.len);
+    next[text.len] = '\0';
+    return true;
+}
+
+/* From hour `next` on, which then tells where to go on. */
+static enum err_code read_open(struct tending *t, char next[static INTEGER_BYTES],
+                               struct source *tails, size_t *count, struct error *err)
 {
     struct arguments a = {0};
     arguments_add_integer(&a, t->grace_seconds);
-    arguments_add_integer(&a, from);
+    arguments_add_bytes(&a, slice_from_string(next));
     arguments_add_integer(&a, OPEN_PAGE);
     struct redisReply *reply;
-    enum err_code code = tending_run(t, REDIS_LANE_READ, REDIS_SCRIPT_TEND_OPEN, &a, &reply, err);
-    if (code == ERR_OK && !redis_reply_integer_at(reply, 0, &t->now_hour))
+    enum err_code code = tending_run(t, REDIS_LANE_WRITE, REDIS_SCRIPT_TEND_OPEN, &a, &reply, err);
+    if (code == ERR_OK &&
+        (!redis_reply_integer_at(reply, 0, &t->now_hour) || !read_next(reply, 1, next)))
         code = tending_say_unexpected(err, "tend_open");
     *count = code == ERR_OK ? read_tails(reply, tails) : 0;
     redis_reply_free(reply);
@@ -270,20 +288,19 @@ static enum err_code read_open(struct tending *t, int64_t from, struct source *t
 enum err_code tending_settle_open(struct tending *t, struct error *err)
 {
     struct source tails[OPEN_PAGE];
-    size_t count = OPEN_PAGE;
-    enum err_code code = ERR_OK;
-    for (int64_t first = HOUR_MIN;
-         code == ERR_OK && count == OPEN_PAGE && !tending_must_yield(t);) {
-        code = read_open(t, first, tails, &count, err);
+    size_t count;
+    char next[INTEGER_BYTES];
+    enum err_code code;
+    (void)snprintf(next, sizeof next, "%" PRId64, HOUR_MIN);
+    do {
+        code = read_open(t, next, tails, &count, err);
         for (size_t from = 0, to; code == ERR_OK && from < count; from = to) {
             int64_t day = span_of_hour(SPAN_DAY, tails[from].span.number).number;
             for (to = from; to < count && floor_divide(tails[to].span.number, DAY_HOURS) == day;)
                 to++;
             code = settle_day(t, tails + from, to - from, err);
         }
-        if (count > 0)
-            first = tails[count - 1].span.number + 1;
-    }
+    } while (code == ERR_OK && next[0] && !tending_must_yield(t));
     return code;
 }
 
@@ -292,18 +309,19 @@ enum err_code tending_settle_open(struct tending *t, struct error *err)
 static size_t read_days(const struct redisReply *reply, struct source *days)
 {
     size_t count = 0;
-    struct slice text;
-    while (count < DAYS_PAGE && redis_reply_bytes_at(reply, 1 + count, &text) &&
-           span_parse(text, &days[count].span) && days[count].span.level == SPAN_DAY) {
-        days[count].number = days[count].bytes = 0;
-        days[count].is_taken = false;
-        count++;
+    struct slice name;
+    for (size_t at = 1; count < DAYS_PAGE && redis_reply_bytes_at(reply, at, &name); at++) {
+        struct source *day = &days[count];
+        day->number = day->bytes = 0;
+        day->is_taken = false;
+        if (span_parse(name, &day->span) && day->span.level == SPAN_DAY)
+            count++;
     }
     return count;
 }
 
 /* From month `next` on ("": from where no day was looked at yet), which then tells where to
- * go on: "" at the end. */
+ * go on. */
 static enum err_code read_small(struct tending *t, char next[static INTEGER_BYTES],
                                 struct source *days, size_t *count, struct error *err)
 {
@@ -314,15 +332,9 @@ static enum err_code read_small(struct tending *t, char next[static INTEGER_BYTE
     arguments_add_integer(&a, DAYS_PAGE);
     struct redisReply *reply;
     enum err_code code = tending_run(t, REDIS_LANE_WRITE, REDIS_SCRIPT_TEND_SMALL, &a, &reply, err);
-    struct slice text;
-    *count = 0;
-    if (code == ERR_OK && redis_reply_bytes_at(reply, 0, &text) && text.len < INTEGER_BYTES) {
-        memcpy(next, text.ptr, text.len);
-        next[text.len] = '\0';
-        *count = read_days(reply, days);
-    } else if (code == ERR_OK) {
+    if (code == ERR_OK && !read_next(reply, 0, next))
         code = tending_say_unexpected(err, "tend_small");
-    }
+    *count = code == ERR_OK ? read_days(reply, days) : 0;
     redis_reply_free(reply);
     return code;
 }

@@ -515,8 +515,40 @@ static void names_that_are_written_otherwise_are_none(void **state)
     for (int zeros = 1; zeros <= OTHER_NAMES; zeros++)
         forge_open(zeros);
     test_life_tend("cpu", &test_life_for_ever);
+    assert_int_equal(test_life_open_bytes("cpu", first_hour), 0);
     test_life_tend("cpu", &nothing);
     test_store_check_since("cpu", WALL_TIME_MIN);
+}
+
+/* By the hundred, beside and before what is to be settled and gathered. */
+static void names_of_any_kind_are_in_nobodys_way(void **state)
+{
+    (void)state;
+    static const char *const forged[] = {
+        "redis.call('ZADD', KEYS[1] .. 'open', i % 3 * 24 + 460800, 'x' .. i)",
+        "redis.call('ZADD', KEYS[1] .. 'open', 460700 + i / 7, i)",
+        "redis.call('ZADD', KEYS[1] .. 'open', '-inf', i)",
+        "redis.call('ZADD', KEYS[1] .. 'open', '+inf', i)",
+        "redis.call('ZADD', KEYS[1] .. 'open', 1e15 + i, i)",
+        "redis.call('ZADD', KEYS[1] .. 'spans', 8589934592 + 19200 + i % 3, 'x' .. i)",
+        "redis.call('ZADD', KEYS[1] .. 'spans', 8589934592 + 19100 + i / 7, 'x' .. i)",
+        "redis.call('ZADD', KEYS[1] .. 'spans', 3e300, 'x' .. i)"};
+    enum { COUNT = sizeof forged / sizeof *forged };
+    char text[TEXT_BYTES];
+    for (size_t i = 0; i < COUNT; i++) {
+        start_anew();
+        for (int64_t day = 0; day < 3; day++)
+            test_store_post("cpu", hour_start(first_hour + day * DAY_HOURS).us, 1.0);
+        (void)snprintf(text, sizeof text,
+                       "EVAL \"for i = 1, 300 do %s end\" 1 ra:m:{cpu}:", forged[i]);
+        command(text);
+        test_life_tend("cpu", &test_life_for_ever);
+        assert_int_equal(test_life_closed("cpu", SPAN_MONTH, first_hour / MONTH_HOURS), 1);
+        for (int64_t day = 0; day < 3; day++)
+            assert_int_equal(test_life_open_bytes("cpu", first_hour + day * DAY_HOURS), 0);
+        assert_true(test_life_due("cpu") > clock_wall_now().us / 1000000 + 800);
+        test_life_tend("cpu", &nothing);
+    }
 }
 
 /* --- Deletion ---------------------------------------------------------------------- */
@@ -593,6 +625,7 @@ int main(void)
         FOREIGN_TEST(upkeep_passes_over_any_count_of_chunks),
         FOREIGN_TEST(a_walk_for_small_days_goes_on_where_all_have_one_score),
         FOREIGN_TEST(names_that_are_written_otherwise_are_none),
+        FOREIGN_TEST(names_of_any_kind_are_in_nobodys_way),
         FOREIGN_TEST(any_count_of_chunks_is_deleted),
         FOREIGN_TEST(a_step_of_a_deletion_is_one_whatever_counts_say),
     };

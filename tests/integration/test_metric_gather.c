@@ -389,6 +389,32 @@ static void a_damaged_last_chunk_does_not_keep_late_samples_open(void **state)
     assert_int_equal(test_life_open_bytes("cpu", hour + 1), 0);
 }
 
+static void an_open_chunk_that_is_lost_is_forgotten(void **state)
+{
+    (void)state;
+    int64_t hour = test_life_past_hour();
+    char command[128], out[64];
+    const char *const words[] = {"ZCARD", "open", NULL};
+    for (int64_t i = 0; i < 3; i++)
+        life_model_post_hour("cpu", hour + i, 10);
+    (void)snprintf(command, sizeof command, "DEL ra:m:{cpu}:raw:%" PRId64, hour + 1);
+    assert_true(test_store_command(out, sizeof out, command));
+    gather("cpu");
+    assert_int_equal(test_life_number("cpu", words), 0);
+    assert_int_equal(closed_of_day(hour / DAY_HOURS), 1);
+    assert_true(test_life_due("cpu") > clock_wall_now().us / 1000000 + 1000);
+    struct store_content content;
+    store_content_read(&content, test_store.client, "cpu");
+    assert_int_equal(content.record_count, 20);
+    store_content_release(&content);
+    /* Its hour takes samples as before. */
+    life_model_post_hour("cpu", hour + 1, 5);
+    gather("cpu");
+    store_content_read(&content, test_store.client, "cpu");
+    assert_int_equal(content.record_count, 25);
+    store_content_release(&content);
+}
+
 static void an_open_chunk_of_odd_length_stays_and_the_others_of_its_day_go(void **state)
 {
     (void)state;
@@ -471,6 +497,7 @@ int main(void)
         LIFE_TEST(all_months_are_gathered_whatever_their_number),
         LIFE_TEST(a_damaged_day_stays_and_the_others_of_its_month_go),
         LIFE_TEST(a_damaged_last_chunk_does_not_keep_late_samples_open),
+        LIFE_TEST(an_open_chunk_that_is_lost_is_forgotten),
         LIFE_TEST(an_open_chunk_of_odd_length_stays_and_the_others_of_its_day_go),
         LIFE_TEST(an_open_chunk_of_what_cannot_be_posted_stays_and_the_others_of_its_day_go),
         LIFE_TEST(room_for_further_hours_is_made_by_gathering),

@@ -17,14 +17,17 @@ end
 if ARGV[4] == '1' or call('EXISTS', stem .. 'unsealed') == 1 then
   at(now + 15)
 end
--- What was over and is open still waits for the end of its day.
-for _, hour in ipairs(call('ZRANGEBYSCORE', stem .. 'open', '-inf', '(' .. ARGV[3], 'LIMIT', 0, 1)) do
-  at(math.max((math.floor(hour / 24) + 1) * 86400 + grace, now + due_settle))
+local function first_open(from, to)
+  return tonumber(call('ZRANGEBYSCORE', stem .. 'open', from, to, 'WITHSCORES', 'LIMIT', 0, 1)[2])
 end
-for _, hour in ipairs(call('ZRANGEBYSCORE', stem .. 'open', ARGV[3], '+inf', 'LIMIT', 0, 1)) do
-  at(math.max((hour + 1) * 3600 + grace, now + 60))
+local over, running = first_open(due_first_hour, '(' .. ARGV[3]), first_open(ARGV[3], due_last_hour)
+if over then -- and is open still: it waits for the end of its day
+  at(math.max((math.floor(over / 24) + 1) * 86400 + grace, now + due_settle))
 end
-if call('ZCOUNT', stem .. 'open', due_far(tonumber(ARGV[3])), '+inf') > 0 then -- it came meanwhile
+if running then
+  at(math.max((running + 1) * 3600 + grace, now + 60))
+end
+if call('ZCOUNT', stem .. 'open', due_far(tonumber(ARGV[3])), due_last_hour) > 0 then -- it came meanwhile
   at(now + due_settle)
 end
 -- Days wait for the end of their month, samples expire, or will when that is asked for.

@@ -43,10 +43,12 @@ local function look(span, number)
 end
 
 -- By score alone: what others wrote beside a span has no chunks of its own.
-local found = call('ZREVRANGEBYSCORE', stem .. 'spans', ARGV[3], '-inf', 'WITHSCORES', 'LIMIT', 0, ARGV[5])
+local top, bottom = span_score(3.5, 0), span_score(0.5, 0)
+local found = call('ZREVRANGEBYSCORE', stem .. 'spans', ARGV[3] == '+inf' and top or ARGV[3], bottom,
+  'WITHSCORES', 'LIMIT', 0, ARGV[5])
 local next_score, next_chunk, last = '', 0, nil
 if #found == 2 * tonumber(ARGV[5]) then
-  next_score = '(' .. found[#found]
+  next_score = '(' .. string.format('%.0f', math.floor(found[#found]))
 end
 for i = 2, #found, 2 do
   local score = math.floor(found[i])

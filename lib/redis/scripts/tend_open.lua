@@ -2,29 +2,43 @@
 --
 -- KEYS[1] stem of the type's keys
 -- ARGV    seconds of grace, first hour that counts, most chunks
--- returns the hour that it is now; then three elements a chunk, in order of time: its hour,
---         how many closed chunks that hour has, its bytes. Where the former is no such number,
---         or the latter are more than a chunk can have, -1 stands for the former.
+-- returns the hour that it is now, and the first that counts next ('': none); then three elements
+--         a chunk, in order of time: its hour, how many closed chunks that hour has, its bytes.
+--         Where the former is no such number, or the latter are more than a chunk can have, -1
+--         stands for the former; where there are no bytes, the chunk is lost.
+--
+-- What stands in `open` without a chunk is told this once and taken out: nothing would ever
+-- come of it. By score alone: whatever others wrote beside an hour is passed over.
 -- Cost: about 1 us a chunk.
 --#include due.lua
 --#include spans.lua
 local call, stem, bytes_max = redis.call, KEYS[1], 65536
+local open, first, most = stem .. 'open', tonumber(ARGV[2]), tonumber(ARGV[3])
 local hour = math.floor((call('TIME')[1] - ARGV[1]) / 3600)
-local reply = {hour}
-local function tell(name)
-  local at, bytes = #reply, call('STRLEN', stem .. 'raw:' .. name)
-  reply[at + 1] = name
-  reply[at + 2] = bytes <= bytes_max and spans_count(stem, name) or -1
-  reply[at + 3] = bytes
+local reply, last = {hour, ''}, nil
+
+-- How many there are.
+local function tell(from, to, limit)
+  local found = call('ZRANGEBYSCORE', open, from, to, 'WITHSCORES', 'LIMIT', 0, limit)
+  for i = 2, #found, 2 do
+    local at, name = #reply, span_name(1, math.floor(found[i]))
+    if call('STRLEN', stem .. 'raw:' .. found[i - 1]) == 0 then
+      call('ZREM', open, found[i - 1])
+    end
+    if name ~= last then
+      local bytes = call('STRLEN', stem .. 'raw:' .. name)
+      reply[at + 1] = name
+      reply[at + 2] = bytes <= bytes_max and spans_count(stem, name) or -1
+      reply[at + 3] = bytes
+      last = name
+    end
+  end
+  return #found / 2
 end
 
-local over = call('ZRANGEBYSCORE', stem .. 'open', ARGV[2], hour - 1, 'LIMIT', 0, ARGV[3])
-local ahead = call('ZRANGEBYSCORE', stem .. 'open', math.max(ARGV[2], due_far(hour)), '+inf', 'LIMIT', 0,
-  ARGV[3] - #over)
-for _, name in ipairs(over) do
-  tell(name)
-end
-for _, name in ipairs(ahead) do
-  tell(name)
+local left = most - tell(first, hour - 1, most)
+left = left - tell(math.max(first, due_far(hour)), due_last_hour, left)
+if left == 0 then
+  reply[2] = span_name(1, last + 1)
 end
 return reply

@@ -6,6 +6,9 @@
 -- arrival, which an open chunk does not tell, so none may stay open for more than a day.
 local due_grace, due_settle = 60, 900
 
+-- What stands in `open` beyond these is no hour (metrics/span.h).
+local due_first_hour, due_last_hour = -17500000, 70500000
+
 -- The first hour that is far ahead of this one.
 local function due_far(hour)
   return math.max((math.floor(hour / 24) + 1) * 24, hour + 2)
