@@ -370,6 +370,26 @@ static void a_sample_is_stored_altogether_or_not_at_all(void **state)
     assert_true(stored > 100 && refused > 50);
 }
 
+/* Whatever followed would be read askew. */
+static void a_sample_is_not_stored_behind_a_part_of_one(void **state)
+{
+    (void)state;
+    static const int lengths[] = {1, 15, 17, 65521, 65535, 65537};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        for (int situation = 0; situation < 2; situation++) {
+            char before[TEXT_BYTES], after[TEXT_BYTES], text[TEXT_BYTES];
+            prepare(situation);
+            (void)snprintf(text, sizeof text, "SETRANGE ra:m:{cpu}:raw:%" PRId64 " %d x",
+                           first_hour, lengths[i] - 1);
+            command(text);
+            take_digest(before);
+            assert_false(post(hour_start(first_hour).us));
+            take_digest(after);
+            assert_string_equal(before, after);
+        }
+    }
+}
+
 /* What somebody else made of a rollup or of a size is written over. */
 static void a_chunk_closes_over_what_is_not_ours(void **state)
 {
@@ -620,6 +640,7 @@ int main(void)
         FOREIGN_TEST(open_hours_that_are_none_are_told_of),
         FOREIGN_TEST(an_open_chunk_that_is_too_long_is_not_copied),
         FOREIGN_TEST(a_sample_is_stored_altogether_or_not_at_all),
+        FOREIGN_TEST(a_sample_is_not_stored_behind_a_part_of_one),
         FOREIGN_TEST(a_chunk_closes_over_what_is_not_ours),
         FOREIGN_TEST(upkeep_loses_and_doubles_nothing_over_what_is_not_ours),
         FOREIGN_TEST(upkeep_passes_over_any_count_of_chunks),

@@ -45,6 +45,9 @@ end
 
 local raw, open, closed = stem .. 'raw:' .. hour, stem .. 'open', -1
 local length = call('STRLEN', raw)
+if length % 16 ~= 0 then -- what follows would be read askew
+  return redis.error_reply('ERR an open chunk of a broken length')
+end
 if not meta or length >= 65520 then
   spans_check(stem)
 end
