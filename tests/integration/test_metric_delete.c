@@ -225,6 +225,25 @@ static void what_is_not_there_cannot_be_deleted(void **state)
     assert_same_keys();
 }
 
+/* However many spans and chunks there were, or somebody says there were. */
+static void large_indexes_are_freed_beside_other_work(void **state)
+{
+    (void)state;
+    char out[64];
+    test_store_post("cpu", hours_ago(1), 1);
+    assert_true(test_store_command(out, sizeof out,
+                                   "EVAL \"for i = 1, 1000 do "
+                                   "redis.call('HSET', KEYS[1] .. 'chunks', i, 1) "
+                                   "redis.call('SADD', KEYS[1] .. 'unsealed', 'x' .. i) "
+                                   "end\" 1 ra:m:{cpu}:"));
+    assert_true(test_store_command(out, sizeof out, "CONFIG SET lazyfree-lazy-user-del no"));
+    assert_true(test_store_command(out, sizeof out, "CONFIG RESETSTAT"));
+    delete ("cpu");
+    test_store_await(
+        "EVAL \"return redis.call('INFO', 'memory'):match('lazyfreed_objects:(%d+)')\" 0", "2");
+    assert_false(is_left("cpu"));
+}
+
 /* --- Under way ---------------------------------------------------------------------- */
 
 static enum err_code try_to_post(const char *type, struct error *err)
@@ -734,6 +753,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_deletion_leaves_redis_as_if_the_type_had_never_been),
         TEST(what_is_not_there_cannot_be_deleted),
+        TEST(large_indexes_are_freed_beside_other_work),
         TEST(a_type_that_is_being_deleted_has_no_samples_and_takes_none),
         TEST(a_deletion_that_was_interrupted_is_finished_by_the_tender),
         TEST(a_tender_called_by_hand_finishes_it_at_once),

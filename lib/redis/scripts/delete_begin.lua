@@ -19,6 +19,7 @@ for _, index in ipairs({'open', 'spans', 'chunks'}) do
     call('RENAME', stem .. index, stem .. 'gone:' .. index)
   end
 end
-call('DEL', stem .. 'unsealed', stem .. 'blk:base', KEYS[5], stem .. 'sum:all', stem .. 'sum:daily',
+-- However many were unsealed, they are freed beside other work.
+call('UNLINK', stem .. 'unsealed', stem .. 'blk:base', KEYS[5], stem .. 'sum:all', stem .. 'sum:daily',
   stem .. 'sum:hourly')
 return 1

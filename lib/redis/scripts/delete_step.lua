@@ -37,6 +37,6 @@ end
 if call('EXISTS', spans, open) > 0 then
   return 0
 end
-call('DEL', chunks, stem .. 'chunks', KEYS[1])
+call('UNLINK', chunks, stem .. 'chunks', KEYS[1]) -- a field for each span: freed beside other work
 call('ZREM', KEYS[3], ARGV[1])
 return 1
