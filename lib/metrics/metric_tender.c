@@ -61,6 +61,10 @@ static enum err_code finish(struct tending *t, struct error *err)
     arguments_add_integer(&a, t->now_hour);
     arguments_add_integer(&a, t->is_behind);
     arguments_add_integer(&a, t->retention->samples_us > 0 ? SWEEP_SECONDS : REST_SECONDS);
+    if (t->retention->samples_us > 0 && !t->is_behind) {
+        arguments_add_integer(&a, t->oldest_samples.us);
+        arguments_add_integer(&a, t->oldest.us);
+    }
     struct redisReply *reply;
     enum err_code code = redis_client_eval(t->client, REDIS_LANE_WRITE, REDIS_SCRIPT_TEND_DONE,
                                            keys, 2, a.args, a.count, &reply, err);

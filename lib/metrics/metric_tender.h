@@ -14,7 +14,8 @@
  *     stays open for more than a day, so that whatever its time is it expires by its arrival;
  *   - drops samples that arrived longer than the retention ago (a chunk's together, which
  *     arrived within a day or so) and keeps their aggregates, folds those into one when they
- *     have expired too, so that `all` stays right;
+ *     have expired too, so that `all` stays right. It does so later by an hour, a 32nd of
+ *     the retention if that is more, and a day at most;
  *   - goes on with a deletion that was interrupted.
  * Each step is one script that changes nothing if anything is not as it was seen, so a
  * death at any point, or two tenders at once, do no harm. What cannot be read stays where it
@@ -22,7 +23,10 @@
  * this also works where Redis is full, and makes room.
  *
  * Measured: a million samples of ten types, sealed and settled, take 0.46 s of this process
- * and 0.1 s of Redis; an hour with nothing to be done for a type, five round trips.
+ * and 0.1 s of Redis; an hour with nothing to be done for a type, five round trips, however
+ * much it holds. When something has expired all is looked through: a year of a chunk an hour
+ * takes 190 round trips and 50 ms of Redis, at most once an hour, with 32 days of retention or
+ * more once a day.
  */
 #ifndef LIB_METRICS_METRIC_TENDER_H
 #define LIB_METRICS_METRIC_TENDER_H

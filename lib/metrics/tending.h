@@ -52,6 +52,7 @@ struct tending {
     struct mono_time turn_since, burst_since;
     int64_t now_hour; /* earlier hours are over */
     bool is_behind;
+    struct wall_time oldest_samples, oldest; /* stamps of what does not expire yet */
     char layout[INTEGER_BYTES];
 
     size_t count; /* of records */
@@ -118,7 +119,8 @@ enum err_code tending_settle_open(struct tending *t, struct error *err)
 enum err_code tending_gather_months(struct tending *t, struct error *err)
     __attribute__((warn_unused_result));
 
-/* Drop what has expired. */
+/* Drop what has expired. Notes the earliest stamps of what is left, which hold if the type is not
+ * behind then. */
 enum err_code tending_expire(struct tending *t, struct error *err)
     __attribute__((warn_unused_result));
 

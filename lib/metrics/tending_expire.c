@@ -128,8 +128,11 @@ static enum err_code merge_some(struct tending *t, struct span span, int64_t fro
     }
     struct redisReply *reply;
     struct aggregate one;
+    int64_t is_same = 0;
     aggregate_init(&one, true);
     enum err_code code = tending_run(t, REDIS_LANE_READ, REDIS_SCRIPT_CHUNK_FETCH, &a, &reply, err);
+    if (!redis_reply_integer_at(reply, 0, &is_same) || !is_same)
+        t->is_behind = true;
     for (size_t i = 0; code == ERR_OK && i < (size_t)(to - from); i++) {
         struct slice chunk;
         if (!redis_reply_bytes_at(reply, 2 + 2 * i, &chunk) || !merge_one(sum, &one, stamp, chunk))
@@ -190,6 +193,8 @@ static enum err_code shrink(struct tending *t, struct span span, int64_t *count,
     int64_t had;
     *is_done = false;
     enum err_code code = look(t, span, &had, err);
+    if (code == ERR_OK && had != *count)
+        t->is_behind = true;
     if (code != ERR_OK || had != *count)
         return code;
     int64_t keep = had > SHRINK_MAX ? had - SHRINK_MAX : 0;
@@ -212,6 +217,7 @@ static enum err_code put_base(struct tending *t, struct span span, struct slice 
 {
     struct arguments a = {0};
     struct redisReply *reply;
+    int64_t result = 0;
     size_t len = aggregate_pack(all, t->sealed[0]);
     arguments_add_bytes(&a, slice_from_string(t->layout));
     arguments_add_bytes(
@@ -222,6 +228,8 @@ static enum err_code put_base(struct tending *t, struct span span, struct slice 
     arguments_add_bytes(&a, slice_of((const char *)t->sealed[0], len));
     tending_rest(t);
     enum err_code code = tending_run(t, REDIS_LANE_WRITE, REDIS_SCRIPT_TEND_FOLD, &a, &reply, err);
+    if (!redis_reply_integer(reply, &result) || result == 0)
+        t->is_behind = true;
     redis_reply_free(reply);
     return code;
 }
@@ -253,6 +261,8 @@ static enum err_code fold(struct tending *t, struct span span, struct error *err
     enum err_code code = look(t, span, &count, err);
     if (code == ERR_OK)
         code = read_base(t, &base, &reply, err);
+    if (count != 1)
+        t->is_behind = true;
     bool is_sound = code == ERR_OK && count == 1 &&
                     (base.len == 0 || aggregate_unpack(chunk_aggregate(base), &all));
     if (is_sound)
@@ -282,13 +292,23 @@ struct place {
     int64_t chunk;
 };
 
+static struct wall_time earlier(struct wall_time a, int64_t us)
+{
+    return (struct wall_time){lesser(a.us, us)};
+}
+
 static bool accept_page(struct tending *t, const struct redisReply *reply, struct place *place)
 {
     struct slice score, layout;
+    int64_t oldest_samples, oldest;
     if (!redis_reply_bytes_at(reply, 0, &score) || score.len >= sizeof place->score ||
         !redis_reply_integer_at(reply, 1, &place->chunk) ||
-        !redis_reply_bytes_at(reply, 2, &layout) || layout.len >= sizeof t->layout)
+        !redis_reply_bytes_at(reply, 2, &layout) || layout.len >= sizeof t->layout ||
+        !redis_reply_integer_at(reply, 5, &oldest_samples) ||
+        !redis_reply_integer_at(reply, 6, &oldest))
         return false;
+    t->oldest_samples = earlier(t->oldest_samples, oldest_samples);
+    t->oldest = earlier(t->oldest, oldest);
     memcpy(place->score, score.ptr, score.len);
     place->score[score.len] = '\0';
     memcpy(t->layout, layout.ptr, layout.len);
@@ -346,6 +366,7 @@ enum err_code tending_expire(struct tending *t, struct error *err)
 {
     struct place place = {"+inf", 0};
     enum err_code code = ERR_OK;
+    t->oldest_samples = t->oldest = (struct wall_time){INT64_MAX};
     while (code == ERR_OK && place.score[0] && !tending_must_yield(t))
         code = expire_page(t, &place, err);
     return code;

@@ -464,7 +464,10 @@ static void nobody_writes_of_a_type_that_is_gone(void **state)
                        summary[] = {SLICE("0123456789abcdef"), SLICE("1000")},
                        external[] = {SLICE("{}"), SLICE("1000")},
                        fold[] = {SLICE("0"),     SLICE(""),  SLICE("2"),
-                                 SLICE("20000"), SLICE("0"), SLICE("packed")};
+                                 SLICE("20000"), SLICE("0"), SLICE("packed")},
+                       done[] = {SLICE("cpu"), SLICE("0"), SLICE("0"), SLICE("0"),
+                                 SLICE("0"),   SLICE("1"), SLICE("1")};
+    const struct slice dones[] = {stem, due};
     for (int is_going = 0; is_going < 2; is_going++) {
         note_keys();
         if (is_going) {
@@ -474,6 +477,7 @@ static void nobody_writes_of_a_type_that_is_gone(void **state)
         (void)eval(REDIS_SCRIPT_TEND_SMALL, &stem, 1, small, 4);
         (void)eval(REDIS_SCRIPT_ROLLUP_PUT, &stem, 1, rollup, 3);
         (void)eval(REDIS_SCRIPT_TEND_FOLD, &stem, 1, fold, 6);
+        (void)eval(REDIS_SCRIPT_TEND_DONE, dones, 2, done, 7);
         (void)eval(REDIS_SCRIPT_SUMMARY_PUT, metas, 2, summary, 2);
         (void)eval(REDIS_SCRIPT_EXTERNAL_PUT, externals, 2, external, 2);
         tend("cpu");

@@ -159,6 +159,19 @@ static void a_sample_that_comes_after_expiry_counts(void **state)
     }
 }
 
+static void command(const char *text)
+{
+    char out[8 * TEXT_BYTES];
+    if (!test_store_command(out, sizeof out, text))
+        fail_msg("%s: %s", text, out);
+}
+
+/* As of when all was looked through. */
+static void forget_what_is_oldest(void)
+{
+    command("HDEL ra:m:{cpu}:chunks oldest_samples oldest");
+}
+
 /* As if it had been sealed so long ago. */
 static void age(const char *chunk, int64_t seconds)
 {
@@ -168,7 +181,8 @@ static void age(const char *chunk, int64_t seconds)
                    "redis.call('SETRANGE', KEYS[1], 0, struct.pack('<I8', at - %" PRId64
                    "000000))\" 1 ra:m:{cpu}:blk:%s",
                    seconds, chunk);
-    assert_true(test_store_command(text, sizeof text, text));
+    command(text);
+    forget_what_is_oldest();
 }
 
 /* A trickle of late samples would renew a small chunk for ever. */
@@ -448,6 +462,108 @@ static void the_tender_rests_before_samples_are_dropped(void **state)
     assert_content(0, 1, 0);
 }
 
+/* --- What it costs ----------------------------------------------------------------- */
+
+static void assert_scripts(const struct metric_retention *retention, int64_t count)
+{
+    char out[TEXT_BYTES], wanted[TEXT_BYTES];
+    command("CONFIG RESETSTAT");
+    tend(retention);
+    assert_true(test_store_command(out, sizeof out,
+                                   "EVAL \"return redis.call('INFO', 'commandstats'):match("
+                                   "'cmdstat_evalsha:calls=(%d+)')\" 0"));
+    (void)snprintf(wanted, sizeof wanted, "%" PRId64, count);
+    assert_string_equal(out, wanted);
+}
+
+/* What is open, what has expired, and when it is due again. */
+static void where_nothing_expires_no_span_is_looked_at(void **state)
+{
+    (void)state;
+    enum { SPANS = 150, PAGES = SPANS / 48 + 1 }; /* a chunk each */
+    int64_t hour = some_hour();
+    const struct metric_retention both = {a_day.samples_us, 2 * a_day.samples_us};
+    for (int64_t i = 0; i < SPANS; i++)
+        life_model_post("cpu", hour_start(hour - i * DAY_HOURS).us, (double)i);
+    tend(&a_day);
+    assert_scripts(&a_day, 3);
+    assert_scripts(&both, 3);
+    assert_content(SPANS, 0, 0);
+    tend(&no_samples);
+    assert_scripts(&a_day, 3);
+    assert_scripts(&both, 3);
+    forget_what_is_oldest();
+    assert_scripts(&both, 3 + PAGES - 1);
+    tend(&nothing);
+    assert_content(0, 0, SPANS);
+}
+
+static void what_is_left_expires_in_its_turn(void **state)
+{
+    (void)state;
+    enum { TURNS = 3 };
+    int64_t hour = some_hour(), sealed_us[TURNS];
+    for (int i = 0; i < TURNS; i++) {
+        post_hour(hour - i * DAY_HOURS, 10);
+        tend(&a_day);
+        sealed_us[i] = clock_wall_now().us;
+        AWAIT(clock_wall_now().us > sealed_us[i] + 30000);
+    }
+    for (int i = 0; i < TURNS; i++) {
+        int64_t age_us = clock_wall_now().us - sealed_us[i];
+        tend(&(struct metric_retention){age_us, 0});
+        assert_content((size_t)(TURNS - 1 - i) * 10, (size_t)i + 1, 0);
+    }
+    for (int i = 0; i < TURNS; i++) {
+        int64_t age_us = clock_wall_now().us - sealed_us[i];
+        tend(&(struct metric_retention){age_us, age_us});
+        assert_content(0, (size_t)(TURNS - 1 - i), 10 * ((uint64_t)i + 1));
+    }
+    check();
+}
+
+/* Or what is posted all the time would cost a walk over all of it every hour. */
+static void samples_of_months_expire_a_day_at_a_time(void **state)
+{
+    (void)state;
+    static const struct metric_retention days_64 = {INT64_C(64) * 86400000000, 0},
+                                         a_year = {INT64_C(365) * 86400000000, 0};
+    int64_t hour = some_hour();
+    char chunk[TEXT_BYTES];
+    (void)snprintf(chunk, sizeof chunk, "d%" PRId64 ":0", hour / DAY_HOURS);
+    post_hour(hour, 10);
+    test_life_tend("cpu", &a_year);
+    age(chunk, INT64_C(3600) * (64 * DAY_HOURS + 23));
+    test_life_tend("cpu", &a_year); /* looks through all */
+    test_life_tend("cpu", &days_64);
+    assert_content(10, 0, 0);
+    age(chunk, INT64_C(3600) * 2);
+    test_life_tend("cpu", &a_year);
+    test_life_tend("cpu", &days_64);
+    assert_content(0, 1, 0);
+}
+
+static void what_others_say_is_oldest_keeps_nothing(void **state)
+{
+    (void)state;
+    static const char *const said[] = {"nan",   "inf", "-inf", "-1",
+                                       "1e300", "",    "x",    "99999999999999999999"};
+    int64_t hour = some_hour();
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        char text[4 * TEXT_BYTES];
+        post_hour(hour, 10);
+        tend(&a_day);
+        (void)snprintf(
+            text, sizeof text,
+            "EVAL \"redis.call('HSET', KEYS[1], 'oldest_samples', '%s', 'oldest', '%s')\""
+            " 1 ra:m:{cpu}:chunks",
+            said[i], said[i]);
+        command(text);
+        tend(&no_samples);
+        assert_content(0, 1, 0);
+    }
+}
+
 /* --- Aggregates -------------------------------------------------------------------- */
 
 static void aggregates_expire_into_the_base_once(void **state)
@@ -464,8 +580,10 @@ static void aggregates_expire_into_the_base_once(void **state)
     tend(&nothing);
     assert_content(0, 0, 2240);
     check();
+    forget_what_is_oldest();
     test_life_digest("cpu", before);
     tend(&nothing);
+    forget_what_is_oldest();
     test_life_digest("cpu", after);
     assert_string_equal(before, after);
     post_hour(hour, 20);
@@ -694,6 +812,10 @@ int main(void)
         LIFE_TEST(samples_tell_the_aggregate_that_is_damaged_before_they_expire),
         LIFE_TEST(samples_that_are_damaged_with_their_aggregate_stay),
         LIFE_TEST(the_tender_rests_before_samples_are_dropped),
+        LIFE_TEST(where_nothing_expires_no_span_is_looked_at),
+        LIFE_TEST(what_is_left_expires_in_its_turn),
+        LIFE_TEST(samples_of_months_expire_a_day_at_a_time),
+        LIFE_TEST(what_others_say_is_oldest_keeps_nothing),
         LIFE_TEST(aggregates_expire_into_the_base_once),
         LIFE_TEST(aggregates_expire_after_their_samples),
         LIFE_TEST(what_arrived_first_is_folded_first),

@@ -3,7 +3,8 @@
 -- KEYS[1] stem of the type's keys, KEYS[2] due
 -- ARGV    name of the type, seconds of grace, the hour that it was when its open chunks were
 --         looked at, 1 if something is left to be done, seconds until whoever holds anything is
---         looked at again
+--         looked at again; and, if all was looked through for what has expired, the earliest
+--         stamps of what it left (tend_expire)
 -- returns 1 if it will be tended again. Cost: 11 us.
 --#include due.lua
 local call, stem, grace = redis.call, KEYS[1], ARGV[2]
@@ -35,6 +36,9 @@ if call('EXISTS', stem .. 'spans', stem .. 'open') > 0 then
   at(now + ARGV[5])
 end
 call('ZREM', KEYS[2], ARGV[1]) -- first: a full Redis takes a write that frees memory
+if ARGV[6] and call('HEXISTS', stem .. 'chunks', 'layout') == 1 then
+  call('HSET', stem .. 'chunks', 'oldest_samples', ARGV[6], 'oldest', ARGV[7])
+end
 if not due then
   return 0
 end

@@ -9,7 +9,13 @@
 --         any more, and that can be made smaller: name, how many closed chunks, and 1 if those
 --         of them that were looked at have expired altogether. From months to hours, as they
 --         arrived. A span of which as many chunks as a page may have are not there, one after
---         another, has no more.
+--         another, has no more. At last the earliest stamps of what this page leaves: of chunks
+--         whose samples, and of those whose aggregates, have not expired (now, if none is).
+--
+-- Those of a whole walk are kept in `chunks` as `oldest_samples` and `oldest` (tend_done): whatever
+-- comes later is stamped later. A walk ends before it begins while they say that nothing has
+-- expired, or not for long: a 32nd of the time that it is kept, in whole hours, a day at most.
+-- So a walk over years goes once a day, or not at all.
 -- Cost: 2.6 us a span, 1.4 us a chunk, 2 us for one whose samples have expired.
 --#include spans.lua
 local call, stem = redis.call, KEYS[1]
@@ -17,6 +23,25 @@ local now, chunks_max = time_us(), tonumber(ARGV[6])
 local left = chunks_max
 local raw_before, all_before = now - ARGV[1], tonumber(ARGV[2]) > 0 and now - ARGV[2] or 0
 local expired_chunks, spans = {}, {}
+local oldest_samples, oldest = now, now
+
+-- nil: it cannot be one.
+local function mark(field)
+  local stamp = tonumber(call('HGET', stem .. 'chunks', field))
+  return stamp and stamp >= 0 and stamp <= now and stamp
+end
+
+local function has_expired(stamp, kept)
+  return kept > 0 and stamp <= now - kept - math.min(math.floor(kept / 32 / 3600000000), 24) * 3600000000
+end
+
+if ARGV[3] == '+inf' then
+  local samples, all = mark('oldest_samples'), mark('oldest')
+  if samples and all and not has_expired(samples, tonumber(ARGV[1]))
+      and not has_expired(all, tonumber(ARGV[2])) then
+    return {'', 0, call('HGET', stem .. 'chunks', 'layout') or '0', {}, {}, samples, all}
+  end
+end
 
 -- Whether the chunk's samples have expired, and whether its aggregate has, too; nil: it is not
 -- there.
@@ -31,7 +56,11 @@ local function look(span, number)
     return false, false
   end
   local stamp, length = struct.unpack('<I8', head), 96 + struct.unpack('<I2', head, 11)
+  if stamp > all_before then
+    oldest = math.min(oldest, stamp)
+  end
   if stamp > raw_before then
+    oldest_samples = math.min(oldest_samples, stamp)
     return false, false
   end
   if call('STRLEN', key) > length then
@@ -76,4 +105,5 @@ for i = 2, #found, 2 do
     spans[at + 1], spans[at + 2], spans[at + 3] = name, count, expired == seen and 1 or 0
   end
 end
-return {next_score, next_chunk, call('HGET', stem .. 'chunks', 'layout') or '0', expired_chunks, spans}
+return {next_score, next_chunk, call('HGET', stem .. 'chunks', 'layout') or '0', expired_chunks, spans,
+  oldest_samples, oldest}

@@ -3,8 +3,9 @@
 -- KEYS[1] stem of the type's keys
 -- ARGV    layout as it was seen, stamp of the base as it was seen, level and number of the
 --         span, how long aggregates are kept (us), the base's new aggregate, packed
--- returns 1; 0, and nothing is changed, if anything is not as it was seen, if the chunk has not
---         expired, or while spans above it have chunks: those arrived before. Cost: 32 us.
+-- returns 1; 0, and nothing is changed, if anything is not as it was seen or the chunk has not
+--         expired; 2, and neither is anything, while spans above it have chunks: those arrived
+--         before. Cost: 32 us.
 --#include spans.lua
 local call, stem, now = redis.call, KEYS[1], time_us()
 local chunks, base = stem .. 'chunks', stem .. 'blk:base'
@@ -20,7 +21,7 @@ if #stamp < 8 or struct.unpack('<I8', stamp) > now - ARGV[5] then
 end
 for above = level + 1, 3 do
   if call('HEXISTS', chunks, span_name(above, span_above(level, number, above))) == 1 then
-    return 0
+    return 2
   end
 end
 spans_check(stem)
