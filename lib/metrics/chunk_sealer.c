@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "chunk.h"
-#include "log.h"
+#include "damage_log.h"
 #include "redis_keys.h"
 #include "sample.h"
 #include "span.h"
@@ -38,9 +38,8 @@ struct chunk_sealer {
 
 static void say_damaged(const struct job *job)
 {
-    LOG_EVENT(LOG_ERROR, "chunk_damaged",
-              LOG_SLICE("metric_type", slice_of(job->type, job->type_len)),
-              LOG_INT("span", job->hour), LOG_INT("chunk", job->number));
+    damage_log_say(slice_of(job->type, job->type_len), (struct span){SPAN_HOUR, job->hour},
+                   job->number, clock_mono_now());
 }
 
 static void seal(struct chunk_sealer *sealer, const struct slice *key, const struct job *job,

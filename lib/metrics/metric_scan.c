@@ -5,7 +5,7 @@
 
 #include "chunk.h"
 #include "chunk_sealer.h"
-#include "log.h"
+#include "damage_log.h"
 #include "scan_reader.h"
 
 enum { RESTARTS_MAX = 50, PAUSE_MS_MAX = 64 };
@@ -97,10 +97,7 @@ static void show_damage(struct scan *scan, const struct piece *piece, const stru
         from = known->first.at;
         to = (struct wall_time){known->last.at.us + 1};
     }
-    char name[SPAN_NAME_BYTES];
-    struct slice span = span_name(piece->span, name);
-    LOG_EVENT(LOG_ERROR, "chunk_damaged", LOG_SLICE("metric_type", scan->options->type),
-              LOG_SLICE("span", span), LOG_INT("chunk", piece->number));
+    damage_log_say(scan->options->type, piece->span, piece->number, clock_mono_now());
     struct frame *frame = top_frame(scan);
     if (frame)
         frame->is_spoilt = true;

@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <stdio.h>
 
-#include "log.h"
+#include "damage_log.h"
 
 enum { NAP_MS = 10 };
 
@@ -46,10 +46,7 @@ enum err_code tending_say_unexpected(struct error *err, const char *script)
 
 void tending_say_damaged(const struct tending *t, struct span span, int64_t chunk)
 {
-    char buffer[SPAN_NAME_BYTES];
-    struct slice name = span_name(span, buffer);
-    LOG_EVENT(LOG_ERROR, "chunk_damaged", LOG_SLICE("metric_type", t->type),
-              LOG_SLICE("span", name), LOG_INT("chunk", chunk));
+    damage_log_say(t->type, span, chunk, clock_mono_now());
 }
 
 static enum err_code say_overfull(struct error *err)
