@@ -151,7 +151,7 @@ static void say_failed(struct slice type, const struct error *err)
               LOG_TEXT("reason", err->detail), LOG_TEXT("cause", err->cause));
 }
 
-/* What fails is due again later. A store that cannot be reached says so elsewhere. */
+/* What fails is due again later. A store that is away fails all types: that is one line. */
 static void pass(struct metric_tender *tender)
 {
     struct tending *t = tender->tending;
@@ -161,11 +161,15 @@ static void pass(struct metric_tender *tender)
     enum err_code code = find_due(tender, &reply, &err);
     if (code == ERR_INTERNAL)
         say_failed(SLICE(""), &err);
+    bool is_away = false;
     struct slice type;
     for (size_t i = 1; redis_reply_bytes_at(reply, i, &type) && !must_stop(t); i++) {
         error_init(&err);
-        if (!sample_check_type(type) && tend(t, type, &err) != ERR_OK && !must_stop(t))
+        code = sample_check_type(type) ? ERR_OK : tend(t, type, &err);
+        bool is_known = is_away && code == ERR_STORE_UNAVAILABLE;
+        if (code != ERR_OK && !is_known && !must_stop(t))
             say_failed(type, &err);
+        is_away = is_away || code == ERR_STORE_UNAVAILABLE;
     }
     redis_reply_free(reply);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "await.h"
+#include "lane_gate.h"
 #include "life_model.h"
 #include "metric_delete.h"
 #include "store_content.h"
@@ -478,6 +479,45 @@ static void who_cannot_be_tended_does_not_keep_others_from_it(void **state)
     restore_log(file, before, log, sizeof log);
 }
 
+static int count_of(const char *text, const char *part)
+{
+    int count = 0;
+    for (; (text = strstr(text, part)); text += strlen(part))
+        count++;
+    return count;
+}
+
+/* Of two: that what was asked was not answered, and that nothing can be asked. */
+static void a_store_that_goes_away_is_a_line_and_not_one_for_each_type(void **state)
+{
+    (void)state;
+    enum { TYPES = 60 };
+    char text[TEXT_BYTES];
+    static char log[REPLY_BYTES * 4];
+    struct lane_gate gate;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    lane_gate_close(&gate, &test_store.server, test_store.client, REDIS_LANE_READ);
+    command("SET ra:tender somebody EX 600");
+    for (int i = 0; i < TYPES; i++) {
+        (void)snprintf(text, sizeof text, "ZADD ra:due 0 t%d", i);
+        command(text);
+    }
+    int before = divert_log(file);
+    command("DEL ra:tender");
+    AWAIT(test_life_due("t1") > 0); /* all were given out, the first waits at the gate */
+    test_redis_kill(&test_store.server);
+    test_redis_restart(&test_store.server);
+    lane_gate_open(&gate);
+    assert_true(test_redis_await_connected(test_store.client, true, 10000));
+    int64_t hour = test_life_hour() - 100;
+    post("good", hour);
+    command("ZADD ra:due 0 good");
+    AWAIT(test_life_open_bytes("good", hour) == 0); /* so the pass is over */
+    restore_log(file, before, log, sizeof log);
+    assert_in_range(count_of(log, "tending_failed"), 1, 2);
+}
+
 static void a_full_redis_is_tended(void **state)
 {
     (void)state;
@@ -519,6 +559,7 @@ int main(void)
         LIFE_TEST(who_is_tended_by_one_is_not_given_to_another),
         LIFE_TEST(a_key_of_the_wrong_type_ends_the_upkeep_of_its_type_alone),
         LIFE_TEST(who_cannot_be_tended_does_not_keep_others_from_it),
+        LIFE_TEST(a_store_that_goes_away_is_a_line_and_not_one_for_each_type),
         LIFE_TEST(a_full_redis_is_tended),
     };
     return cmocka_run_group_tests(tests, test_store_start_server, test_store_stop_server);
