@@ -2,8 +2,11 @@
  * redis_keys: the one place that spells the names of keys.
  *
  * All begin with the prefix (KEY_PREFIX, "ra:"). `{…}` is the hash tag of Redis
- * Cluster: the keys that one script touches share it. In a type's name '{', '}' and
- * '%' are percent-encoded there, so any name stays in one slot.
+ * Cluster: a type's own keys share it. In a type's name '{', '}' and '%' are
+ * percent-encoded there, so any name stays in one slot. Some scripts touch other keys
+ * beside those: post the rate limiter's log, `types` and `due`; delete_begin `types` and
+ * `due`; delete_step and tend_done `due`. tend_due touches keys without a tag alone,
+ * type_size those of several types.
  *
  *   <p>schema                    version of this layout
  *   <p>types                     sorted set of type names, all of score 0: in order of bytes
@@ -17,6 +20,8 @@
  *   <p>m:{type}:blk:<span>:<n>   a sealed chunk (metrics/chunk.h), n from 0 in order of arrival
  *   <p>m:{type}:spans            sorted set of spans (metrics/span.h) that hold closed chunks
  *   <p>m:{type}:chunks           hash: span -> how many of its own are closed; and `layout`
+ *                                and `bytes` (scripts/lib/spans.lua), `months`
+ *                                (tend_small), `oldest_samples`, `oldest` (tend_expire)
  *   <p>m:{type}:agg:<span>       rollup of all that is closed in a span
  *   <p>m:{type}:blk:base         aggregate of all whose aggregates have expired
  *   <p>m:{type}:gone:<index>     the indexes of a type that is being deleted
@@ -45,7 +50,7 @@ static inline struct slice redis_key_slice(const struct redis_key *key)
     return (struct slice){key->bytes, key->len};
 }
 
-/* Keys without a tag: "schema", "types". */
+/* Keys without a tag: "schema", "types", "tender", "due". */
 void redis_key_global(struct redis_key *key, struct slice prefix, const char *name);
 
 /* `<p><family>:{tag}`, for families meta, ext, rl, cb; and `<p>m:{tag}:`, the stem of a
