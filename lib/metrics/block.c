@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "column.h"
 #include "packed.h"
 
 enum {
@@ -162,10 +161,11 @@ size_t block_encode(const struct record *records, size_t count,
     return len;
 }
 
-static bool take_times(struct slice *in, struct record *records, size_t count)
+static bool take_times(struct column_decoder *decoder, struct slice *in, struct record *records,
+                       size_t count)
 {
     uint64_t column[CHUNK_RECORDS];
-    if (!column_decode(in, column, count))
+    if (!column_decode(decoder, in, column, count))
         return false;
     bool descends = false;
     for (size_t i = 0; i < count; i++) {
@@ -175,14 +175,15 @@ static bool take_times(struct slice *in, struct record *records, size_t count)
     return !descends;
 }
 
-static bool take_values(struct slice *in, struct record *records, size_t count)
+static bool take_values(struct column_decoder *decoder, struct slice *in, struct record *records,
+                        size_t count)
 {
     uint64_t column[CHUNK_RECORDS];
     if (in->len == 0)
         return false;
     unsigned scale = (unsigned char)in->ptr[0];
     *in = slice_of(in->ptr + 1, in->len - 1);
-    if (scale > SCALE_NONE || !column_decode(in, column, count))
+    if (scale > SCALE_NONE || !column_decode(decoder, in, column, count))
         return false;
     bool is_finite = true;
     for (size_t i = 0; i < count && scale == SCALE_NONE; i++) {
@@ -208,7 +209,8 @@ static bool take_exceptions(struct slice in, struct record *records, size_t coun
     return in.len % EXCEPTION_BYTES == 0;
 }
 
-bool block_decode(struct slice block, struct record *records, size_t *count)
+bool block_decode(struct column_decoder *decoder, struct slice block, struct record *records,
+                  size_t *count)
 {
     const unsigned char *bytes = (const unsigned char *)block.ptr;
     if (block.len < HEADER_BYTES || block.len > BLOCK_BYTES_MAX || bytes[0] != BLOCK_VERSION ||
@@ -218,6 +220,6 @@ bool block_decode(struct slice block, struct record *records, size_t *count)
     if (*count == 0 || *count > CHUNK_RECORDS)
         return false;
     struct slice in = slice_of(block.ptr + HEADER_BYTES, block.len - HEADER_BYTES);
-    return take_times(&in, records, *count) && take_values(&in, records, *count) &&
-           take_exceptions(in, records, *count);
+    return take_times(decoder, &in, records, *count) &&
+           take_values(decoder, &in, records, *count) && take_exceptions(in, records, *count);
 }

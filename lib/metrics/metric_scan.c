@@ -25,6 +25,7 @@ struct scan {
     const struct scan_options *options;
     const struct scan_visitor *visitor;
     struct scan_reader reader;
+    struct column_decoder *decoder;
 
     size_t depth;
     struct frame frames[SPAN_MONTH];
@@ -199,7 +200,7 @@ static bool open_chunk(struct scan *scan, const struct piece *piece, const struc
                        size_t *count)
 {
     if (chunk->is_sealed)
-        return block_decode(chunk_block(chunk->bytes), scan->records, count);
+        return block_decode(scan->decoder, chunk_block(chunk->bytes), scan->records, count);
     *count = chunk->bytes.len / RECORD_BYTES;
     if (chunk->bytes.len == 0 || chunk->bytes.len % RECORD_BYTES != 0 || *count > CHUNK_RECORDS)
         return false;
@@ -377,14 +378,18 @@ static enum err_code walk(struct scan *scan, struct error *err)
     return code;
 }
 
-enum err_code metric_scan_run(struct redis_client *client, struct chunk_sealer *sealer,
-                              const struct scan_options *options,
-                              const struct scan_visitor *visitor, struct mono_time deadline,
-                              struct error *err)
+static struct scan *scan_new(struct redis_client *client, struct chunk_sealer *sealer,
+                             const struct scan_options *options, const struct scan_visitor *visitor,
+                             struct mono_time deadline)
 {
     struct scan *scan = malloc(sizeof *scan);
     if (!scan)
-        return say_no_memory(err);
+        return NULL;
+    scan->decoder = column_decoder_new();
+    if (!scan->decoder) {
+        free(scan);
+        return NULL;
+    }
     scan->client = client;
     scan->sealer = sealer;
     scan->options = options;
@@ -394,14 +399,31 @@ enum err_code metric_scan_run(struct redis_client *client, struct chunk_sealer *
     aggregate_init(&scan->held, options->has_histograms);
     for (size_t i = 0; i < SPAN_MONTH; i++)
         aggregate_init(&scan->frames[i].sum, options->has_histograms);
-    enum err_code code = walk(scan, err);
-    if (code == ERR_OK && visitor->finish)
-        visitor->finish(visitor->context, slice_from_string(scan->reader.layout));
+    return scan;
+}
+
+static void scan_free(struct scan *scan)
+{
     for (size_t i = 0; i < SPAN_MONTH; i++)
         aggregate_release(&scan->frames[i].sum);
     aggregate_release(&scan->sum);
     aggregate_release(&scan->held);
     scan_reader_release(&scan->reader);
+    column_decoder_free(scan->decoder);
     free(scan);
+}
+
+enum err_code metric_scan_run(struct redis_client *client, struct chunk_sealer *sealer,
+                              const struct scan_options *options,
+                              const struct scan_visitor *visitor, struct mono_time deadline,
+                              struct error *err)
+{
+    struct scan *scan = scan_new(client, sealer, options, visitor, deadline);
+    if (!scan)
+        return say_no_memory(err);
+    enum err_code code = walk(scan, err);
+    if (code == ERR_OK && visitor->finish)
+        visitor->finish(visitor->context, slice_from_string(scan->reader.layout));
+    scan_free(scan);
     return code;
 }

@@ -204,12 +204,25 @@ static struct tending *tending_new(struct redis_client *client, struct chunk_sea
     struct tending *t = malloc(sizeof *t);
     if (!t)
         return NULL;
+    t->decoder = column_decoder_new();
+    if (!t->decoder) {
+        free(t);
+        return NULL;
+    }
     t->client = client;
     t->sealer = sealer;
     t->retention = retention;
     t->is_stopping = is_stopping;
     t->grace_seconds = grace_seconds;
     return t;
+}
+
+static void tending_free(struct tending *t)
+{
+    if (!t)
+        return;
+    column_decoder_free(t->decoder);
+    free(t);
 }
 
 struct metric_tender *metric_tender_new(struct redis_client *client, struct chunk_sealer *sealer,
@@ -232,7 +245,7 @@ struct metric_tender *metric_tender_new(struct redis_client *client, struct chun
         return tender;
     (void)pthread_cond_destroy(&tender->stopped);
     (void)pthread_mutex_destroy(&tender->lock);
-    free(tender->tending);
+    tending_free(tender->tending);
     free(tender);
     return NULL;
 }
@@ -248,7 +261,7 @@ void metric_tender_free(struct metric_tender *tender)
     (void)pthread_join(tender->thread, NULL);
     (void)pthread_cond_destroy(&tender->stopped);
     (void)pthread_mutex_destroy(&tender->lock);
-    free(tender->tending);
+    tending_free(tender->tending);
     free(tender);
 }
 
@@ -268,6 +281,6 @@ enum err_code metric_tender_tend_at(struct redis_client *client, struct chunk_se
     if (!t)
         return error_set(err, ERR_NO_MEMORY, "Out of memory");
     enum err_code code = tend(t, type, err);
-    free(t);
+    tending_free(t);
     return code;
 }

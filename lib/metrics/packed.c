@@ -1,11 +1,11 @@
 #include "packed.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 static uint32_t seal_of(const unsigned char *bytes, size_t len)
 {
-    uLong crc = crc32_z(0, bytes, PACKED_SEAL_AT);
-    return htole32((uint32_t)crc32_z(crc, bytes + PACKED_SEAL_END, len - PACKED_SEAL_END));
+    uint32_t crc = libdeflate_crc32(0, bytes, PACKED_SEAL_AT);
+    return htole32(libdeflate_crc32(crc, bytes + PACKED_SEAL_END, len - PACKED_SEAL_END));
 }
 
 void packed_seal(unsigned char *bytes, size_t len)

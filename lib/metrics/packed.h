@@ -1,7 +1,7 @@
 /*
  * packed: fixed fields at fixed places, little endian, and a seal over them. Pure.
  *
- * The seal is the CRC-32 of zlib and PNG (RFC 1952, section 8) of everything but the seal
+ * The seal is the CRC-32 of gzip and PNG (RFC 1952, section 8) of everything but the seal
  * itself, kept in bytes 4 to 7. It finds damage, every change within 32 bits in a row for
  * certain; it proves no origin.
  */

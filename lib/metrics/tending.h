@@ -42,6 +42,7 @@ enum {
 struct tending {
     struct redis_client *client;
     struct chunk_sealer *sealer;
+    struct column_decoder *decoder;
     const struct metric_retention *retention;
     const atomic_bool *is_stopping; /* no step is begun after that; NULL: not by the thread, which
                                      * alone can be stopped, takes rests and turns */

@@ -18,7 +18,7 @@ struct head {
 static bool aggregate_block(struct tending *t, struct slice block, struct aggregate *a)
 {
     t->count = 0;
-    if (!block_decode(block, t->records, &t->count))
+    if (!block_decode(t->decoder, block, t->records, &t->count))
         return false;
     aggregate_reset(a);
     aggregate_add_run(a, t->records, t->count);

@@ -27,7 +27,7 @@ static bool add_block(struct tending *t, struct slice block)
 {
     size_t count;
     if (t->count + CHUNK_RECORDS > TENDING_RECORDS_MAX ||
-        !block_decode(block, t->records + t->count, &count))
+        !block_decode(t->decoder, block, t->records + t->count, &count))
         return false;
     t->count += count;
     return true;

@@ -34,7 +34,8 @@ static int64_t us_since(struct mono_time start)
     return mono_us_between(start, clock_mono_now());
 }
 
-static void add_block(struct series_generator *series, size_t records, struct cost *cost)
+static void add_block(struct column_decoder *decoder, struct series_generator *series,
+                      size_t records, struct cost *cost)
 {
     static struct record in[CHUNK_RECORDS], out[CHUNK_RECORDS];
     static unsigned char block[BLOCK_BYTES_MAX];
@@ -47,7 +48,7 @@ static void add_block(struct series_generator *series, size_t records, struct co
     cost->bytes += len;
     start = clock_mono_now();
     for (int i = 0; i < DECODE_ROUNDS; i++) {
-        if (!block_decode(slice_of((const char *)block, len), out, &count)) {
+        if (!block_decode(decoder, slice_of((const char *)block, len), out, &count)) {
             (void)fputs("block_sizes: a block does not come back\n", stderr);
             exit(1);
         }
@@ -62,6 +63,11 @@ int main(int argc, char **argv)
         (void)fputs(help, is_help ? stdout : stderr);
         return is_help ? 0 : 2;
     }
+    struct column_decoder *decoder = column_decoder_new();
+    if (!decoder) {
+        (void)fputs("block_sizes: no memory\n", stderr);
+        return 1;
+    }
     (void)puts("kind\tinterval_s\tbytes_per_sample\tencode_us_per_block\tdecode_ns_per_record");
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         for (int kind = 0; kind < SERIES_KIND_COUNT; kind++) {
@@ -71,7 +77,7 @@ int main(int argc, char **argv)
                                   shapes[i].interval_s * INT64_C(1000000),
                                   (struct wall_time){INT64_C(1700000000000000)}, SEED);
             for (int j = 0; j < BLOCKS; j++)
-                add_block(&series, shapes[i].records, &cost);
+                add_block(decoder, &series, shapes[i].records, &cost);
             double records = (double)shapes[i].records * BLOCKS;
             (void)printf("%s\t%d\t%.3f\t%.0f\t%.1f\n", series_kind_name((enum series_kind)kind),
                          shapes[i].interval_s, (double)cost.bytes / records,
@@ -79,5 +85,6 @@ int main(int argc, char **argv)
                          (double)cost.decode_us * 1000.0 / records / DECODE_ROUNDS);
         }
     }
+    column_decoder_free(decoder);
     return 0;
 }

@@ -26,15 +26,18 @@ static void decode_and_back(const uint8_t *bytes, size_t len)
 {
     static struct record records[CHUNK_RECORDS], again[CHUNK_RECORDS];
     static unsigned char block[BLOCK_BYTES_MAX];
+    static struct column_decoder *decoder;
     size_t count, count_again;
-    if (!block_decode(slice_of((const char *)bytes, len), records, &count))
+    if (!decoder)
+        must((decoder = column_decoder_new()) != NULL);
+    if (!block_decode(decoder, slice_of((const char *)bytes, len), records, &count))
         return;
     must(count >= 1 && count <= CHUNK_RECORDS);
     for (size_t i = 0; i < count; i++)
         must(isfinite(records[i].value) && (i == 0 || records[i].at.us >= records[i - 1].at.us));
     size_t block_len = block_encode(records, count, block);
     must(block_len > 0 && block_len <= BLOCK_BYTES_MAX);
-    must(block_decode(slice_of((const char *)block, block_len), again, &count_again));
+    must(block_decode(decoder, slice_of((const char *)block, block_len), again, &count_again));
     must(count_again == count && memcmp(again, records, count * sizeof *records) == 0);
 }
 

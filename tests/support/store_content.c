@@ -172,7 +172,9 @@ static void read_sealed(struct reading *r, const char *name, struct slice bytes)
     if (chunk_block(bytes).len == 0) {
         add_frozen(r->content, &a.moments);
     } else {
-        assert_true(block_decode(chunk_block(bytes), records, &count));
+        struct column_decoder *decoder = column_decoder_new();
+        assert_true(decoder && block_decode(decoder, chunk_block(bytes), records, &count));
+        column_decoder_free(decoder);
         assert_int_equal(count, a.moments.count);
         add_records(r->content, records, count);
     }

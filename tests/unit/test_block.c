@@ -17,6 +17,7 @@
 #include "test_random.h"
 
 static struct test_random chance;
+static struct column_decoder *decoder;
 static struct record *records; /* CHUNK_RECORDS on the heap */
 
 static const size_t lengths[] = {1, 2, 3, 63, 64, 65, 100, 1440, 3600, 4095, 4096};
@@ -60,7 +61,7 @@ static struct slice encode(size_t count)
 
 static bool decode(struct slice block, struct record *out, size_t *count)
 {
-    return block_decode(block, out, count);
+    return block_decode(decoder, block, out, count);
 }
 
 static void assert_record_is(struct record actual, struct record expected, size_t i)
@@ -493,14 +494,16 @@ static void a_block_lies_as_its_header_says(void **state)
 static int allocate(void **state)
 {
     (void)state;
+    decoder = column_decoder_new();
     records = malloc(CHUNK_RECORDS * sizeof *records);
-    return records ? 0 : -1;
+    return decoder && records ? 0 : -1;
 }
 
 static int release(void **state)
 {
     (void)state;
     free(records);
+    column_decoder_free(decoder);
     return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "heap_slice.h"
 #include "test_random.h"
 
+static struct column_decoder *decoder;
 static struct test_random chance;
 static struct record records[CHUNK_RECORDS];
 
@@ -49,7 +50,7 @@ static void assert_holds_records(struct slice whole, size_t count)
 {
     static struct record read[CHUNK_RECORDS];
     size_t read_count = 0;
-    assert_true(block_decode(chunk_block(whole), read, &read_count));
+    assert_true(block_decode(decoder, chunk_block(whole), read, &read_count));
     assert_int_equal(read_count, count);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(read[i].at.us, records[i].at.us);
@@ -112,7 +113,7 @@ static void every_truncation_is_harmless(void **state)
         assert_int_equal(aggregate.len, cut < CHUNK_STAMP_BYTES ? 0 : cut - CHUNK_STAMP_BYTES);
         assert_int_equal(block.len, cut < head ? 0 : cut - head);
         assert_int_equal(aggregate_unpack(aggregate, &a), cut >= head);
-        assert_false(block_decode(block, read, &count));
+        assert_false(block_decode(decoder, block, read, &count));
         heap_slice_free(part);
     }
     aggregate_release(&a);
@@ -148,11 +149,14 @@ static void without_samples_there_is_no_block(void **state)
 int main(void)
 {
     chance = test_random_start();
+    decoder = column_decoder_new();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_sealed_comes_back),
         cmocka_unit_test(every_truncation_is_harmless),
         cmocka_unit_test(a_damaged_length_leads_nowhere_else),
         cmocka_unit_test(without_samples_there_is_no_block),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    column_decoder_free(decoder);
+    return failed;
 }

@@ -14,6 +14,7 @@
 
 static struct test_random chance;
 static struct column_encoder *encoder;
+static struct column_decoder *decoder;
 static uint64_t *column, *decoded; /* CHUNK_RECORDS each */
 
 static size_t random_below(size_t n)
@@ -30,7 +31,7 @@ static size_t assert_comes_back(size_t count)
     size_t len = column_encode(encoder, column, count, out);
     assert_true(len <= COLUMN_BYTES_MAX(count));
     struct slice bytes = heap_slice_new(out, len), in = bytes;
-    assert_true(column_decode(&in, decoded, count));
+    assert_true(column_decode(decoder, &in, decoded, count));
     assert_int_equal(in.len, 0);
     assert_memory_equal(decoded, column, count * sizeof *column);
     heap_slice_free(bytes);
@@ -130,7 +131,7 @@ enum { LAYOUT_COUNT = sizeof layouts / sizeof *layouts };
 static bool decodes(const void *bytes, size_t len, size_t *left)
 {
     struct slice all = heap_slice_new(bytes, len), in = all;
-    bool is_column = column_decode(&in, decoded, 4);
+    bool is_column = column_decode(decoder, &in, decoded, 4);
     *left = in.len;
     heap_slice_free(all);
     return is_column;
@@ -187,9 +188,10 @@ static int allocate(void **state)
 {
     (void)state;
     encoder = column_encoder_new();
+    decoder = column_decoder_new();
     column = malloc(CHUNK_RECORDS * sizeof *column);
     decoded = malloc(CHUNK_RECORDS * sizeof *decoded);
-    return encoder && column && decoded ? 0 : -1;
+    return encoder && decoder && column && decoded ? 0 : -1;
 }
 
 static int release(void **state)
@@ -197,6 +199,8 @@ static int release(void **state)
     (void)state;
     column_encoder_free(encoder);
     column_encoder_free(NULL);
+    column_decoder_free(decoder);
+    column_decoder_free(NULL);
     free(column);
     free(decoded);
     return 0;
