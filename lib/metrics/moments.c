@@ -88,27 +88,58 @@ void moments_add(struct moments *m, struct record r)
     moments_merge(m, &one);
 }
 
-/* Everything but M2, which needs the mean of all of them first. */
+/* False: something overflows. Else the same as by add_exactly, in half the time. */
+static bool sum_up_finite(struct moments *m, const struct record *records, size_t count)
+{
+    double high = records[0].value, low = 0.0;
+    for (size_t i = 1; i < count; i++) {
+        double x = records[i].value, sum = high + x, x_part = sum - high;
+        low += (high - (sum - x_part)) + (x - x_part);
+        high = sum;
+    }
+    m->sum_high = high;
+    m->sum_low = low;
+    return isfinite(high) && isfinite(low);
+}
+
 static void sum_up(struct moments *m, const struct record *records, size_t count)
+{
+    m->sum_high = m->sum_low = 0.0;
+    for (size_t i = 0; i < count; i++)
+        add_exactly(&m->sum_high, &m->sum_low, records[i].value);
+}
+
+/* Everything but M2, which needs the mean of all of them first. */
+static void measure(struct moments *m, const struct record *records, size_t count)
 {
     m->count = count;
     m->first = records[0];
     m->last = records[count - 1];
-    m->min = m->max = m->sum_high = records[0].value;
-    for (size_t i = 1; i < count; i++) {
-        add_exactly(&m->sum_high, &m->sum_low, records[i].value);
+    m->min = m->max = records[0].value;
+    for (size_t i = 1; i < count; i++)
         note_value(m, records[i].value, records[i].value);
-    }
+    if (!sum_up_finite(m, records, count))
+        sum_up(m, records, count);
 }
 
+/* In lanes, as they need not wait for each other. */
 static double squared_deviations(struct mean mean, const struct record *records, size_t count)
 {
-    double high = isfinite(mean.high) ? 0.0 : INFINITY, low = 0.0;
-    for (size_t i = 0; i < count; i++) {
-        double deviation = (records[i].value - mean.high) - mean.low;
-        add_exactly(&high, &low, deviation * deviation);
+    enum { LANES = 4 };
+    double sums[LANES] = {0.0};
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        for (size_t lane = 0; lane < LANES; lane++) {
+            double deviation = (records[i + lane].value - mean.high) - mean.low;
+            sums[lane] += deviation * deviation;
+        }
     }
-    return isfinite(high + low) ? high + low : INFINITY;
+    for (; i < count; i++) {
+        double deviation = (records[i].value - mean.high) - mean.low;
+        sums[0] += deviation * deviation;
+    }
+    double sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    return isfinite(sum) ? sum : INFINITY;
 }
 
 void moments_add_run(struct moments *m, const struct record *records, size_t count)
@@ -117,7 +148,7 @@ void moments_add_run(struct moments *m, const struct record *records, size_t cou
         return;
     struct moments run;
     moments_init(&run);
-    sum_up(&run, records, count);
+    measure(&run, records, count);
     run.m2 = squared_deviations(mean_of(&run), records, count);
     moments_merge(m, &run);
 }
