@@ -13,6 +13,8 @@ enum figure {
     FIGURE_LATEST,
     FIGURE_SUM,
     FIGURE_STDDEV,
+    FIGURE_FIRST,
+    FIGURE_RATE, /* behind the timestamps that it is made from */
     FIGURE_COUNT
 };
 
@@ -24,7 +26,16 @@ static const struct metric_figure figures[FIGURE_COUNT] = {
     [FIGURE_SUM] = {"sum", METRIC_JSON_SUM_TOO_LARGE},
     [FIGURE_STDDEV] = {"stddev",
                        "adding up the squared deviations exceeds the largest double, 1.8e308"},
+    [FIGURE_FIRST] = {"first_value", NULL},
+    [FIGURE_RATE] = {"samples_per_second", NULL},
 };
+
+/* NAN: between less than two instants there is none. */
+static double samples_per_second(const struct moments *m)
+{
+    int64_t us = m->last.at.us - m->first.at.us;
+    return us > 0 ? (double)(m->count - 1) * 1e6 / (double)us : NAN;
+}
 
 /* NAN: there is none. */
 static double figure_of(const struct moments *m, enum figure figure)
@@ -38,14 +49,10 @@ static double figure_of(const struct moments *m, enum figure figure)
         [FIGURE_LATEST] = m->last.value,
         [FIGURE_SUM] = moments_sum(m),
         [FIGURE_STDDEV] = moments_deviation(m),
+        [FIGURE_FIRST] = m->first.value,
+        [FIGURE_RATE] = samples_per_second(m),
     };
     return values[figure];
-}
-
-static double samples_per_second(const struct moments *m)
-{
-    int64_t us = m->last.at.us - m->first.at.us;
-    return us > 0 ? (double)(m->count - 1) * 1e6 / (double)us : NAN;
 }
 
 static void write_part(struct json_writer *w, const struct summary_part *part,
@@ -58,12 +65,12 @@ static void write_part(struct json_writer *w, const struct summary_part *part,
     for (int i = 0; i < FIGURE_COUNT; i++) {
         bool is_zero = m->count == 0 && i <= FIGURE_LATEST;
         values[i] = is_zero ? 0.0 : figure_of(m, (enum figure)i);
-        metric_json_number(w, figures[i].name, values[i]);
+        if (i != FIGURE_RATE)
+            metric_json_number(w, figures[i].name, values[i]);
     }
-    metric_json_number(w, "first_value", m->count > 0 ? m->first.value : NAN);
     metric_json_instant(w, "first_timestamp", m->count > 0 ? m->first.at : WALL_TIME_MIN);
     metric_json_instant(w, "latest_timestamp", m->count > 0 ? m->last.at : WALL_TIME_MIN);
-    metric_json_number(w, "samples_per_second", samples_per_second(m));
+    metric_json_number(w, figures[FIGURE_RATE].name, values[FIGURE_RATE]);
     json_write_name(w, "percentiles");
     json_write_object(w);
     metric_json_percentiles(w, percentiles, part->aggregate);

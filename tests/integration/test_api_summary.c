@@ -347,6 +347,8 @@ static void a_window_is_compared_with_the_one_before(void **state)
         "\"latest_value\":{\"absolute\":8.0,\"relative\":2.0},"
         "\"sum\":{\"absolute\":20.0,\"relative\":2.5},"
         "\"stddev\":{\"absolute\":1.632993161855452,\"relative\":null},"
+        "\"first_value\":{\"absolute\":6.0,\"relative\":1.5},"
+        "\"samples_per_second\":{\"absolute\":0.010000000100000002,\"relative\":1.0},"
         "\"percentiles\":{\"p0\":{\"absolute\":6.0,\"relative\":1.5},"
         "\"p100\":{\"absolute\":10.0,\"relative\":2.5}}},\"external\":{}}"));
 }
@@ -369,6 +371,8 @@ static void a_change_from_nothing_or_zero_has_no_ratio(void **state)
                           "\"latest_value\":{\"absolute\":null,\"relative\":null},"
                           "\"sum\":{\"absolute\":0.0,\"relative\":null},"
                           "\"stddev\":{\"absolute\":null,\"relative\":null},"
+                          "\"first_value\":{\"absolute\":null,\"relative\":null},"
+                          "\"samples_per_second\":{\"absolute\":null,\"relative\":null},"
                           "\"percentiles\":{\"p50\":{\"absolute\":null,\"relative\":null}}}"));
     ask("type=a&from=1200&to=1300&compare=previous&percentiles=");
     assert_true(test_app_body_has("\"change\":{\"count\":{\"absolute\":-1,\"relative\":-1.0},"));
