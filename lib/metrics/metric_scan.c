@@ -91,12 +91,17 @@ static void show_records(struct scan *scan, const struct piece *piece, size_t co
                                     arrival_of(piece) + from);
 }
 
-static void show_damage(struct scan *scan, const struct piece *piece, const struct moments *known)
+/* Where it is, its own aggregate may still tell; `chunk` NULL: it is lost. */
+static void show_damage(struct scan *scan, const struct piece *piece,
+                        const struct scan_chunk *chunk)
 {
     struct wall_time from = span_start(piece->span), to = span_end(piece->span);
-    if (known) {
-        from = known->first.at;
-        to = (struct wall_time){known->last.at.us + 1};
+    struct moments known;
+    uint16_t follow;
+    if (chunk && chunk->is_sealed &&
+        moments_unpack(chunk_aggregate(chunk->bytes), &known, &follow)) {
+        from = known.first.at;
+        to = (struct wall_time){known.last.at.us + 1};
     }
     damage_log_say(scan->options->type, piece->span, piece->number, clock_mono_now());
     struct frame *frame = top_frame(scan);
@@ -176,23 +181,31 @@ static enum err_code use_rollup(struct scan *scan, const struct piece *piece, st
 
 /* --- Chunks of which records are wanted -------------------------------------------- */
 
-/* Also unpacks a good aggregate into the hand. */
 static enum scan_want judge(struct scan *scan, const struct piece *piece)
 {
+    struct moments m;
+    uint16_t follow;
     if (piece->kind == PIECE_RAW)
         return SCAN_RECORDS;
     if (piece->bytes.len == 0)
         return SCAN_NOTHING;
-    if (!aggregate_unpack(chunk_aggregate(piece->bytes), &scan->sum))
+    if (!moments_unpack(chunk_aggregate(piece->bytes), &m, &follow))
         return SCAN_RECORDS;
     if (scan->depth > 0)
         return SCAN_AGGREGATE;
-    return scan->visitor->judge(scan->visitor->context, &scan->sum.moments);
+    return scan->visitor->judge(scan->visitor->context, &m);
 }
 
 static bool wants_records(void *context, const struct piece *piece)
 {
     return judge(context, piece) == SCAN_RECORDS;
+}
+
+/* Its samples have expired. */
+static bool is_frozen(const struct scan_chunk *chunk)
+{
+    return chunk->is_sealed && chunk_aggregate(chunk->bytes).len > 0 &&
+           chunk_block(chunk->bytes).len == 0;
 }
 
 /* Records of a chunk into the hand. */
@@ -219,16 +232,14 @@ static enum err_code use_records(struct scan *scan, size_t index, const struct p
     enum err_code code = scan_reader_chunk(&scan->reader, index, wants_records, scan, &chunk, err);
     if (code != ERR_OK || scan->reader.state == SCAN_WAS_MOVED)
         return code;
-    bool has_aggregate =
-        chunk.is_sealed && aggregate_unpack(chunk_aggregate(chunk.bytes), &scan->sum);
-    if (aggregate_failed(&scan->sum))
-        return say_no_memory(err);
-    if (has_aggregate && chunk_block(chunk.bytes).len == 0)
-        show_aggregate(scan, &scan->sum, true);
-    else if (open_chunk(scan, piece, &chunk, &count))
+    if (open_chunk(scan, piece, &chunk, &count))
         show_records(scan, piece, count);
+    else if (is_frozen(&chunk) && aggregate_unpack(chunk_aggregate(chunk.bytes), &scan->sum))
+        show_aggregate(scan, &scan->sum, true);
+    else if (is_frozen(&chunk) && aggregate_failed(&scan->sum))
+        return say_no_memory(err);
     else
-        show_damage(scan, piece, has_aggregate ? &scan->sum.moments : NULL);
+        show_damage(scan, piece, &chunk);
     if (piece->kind == PIECE_RAW && !chunk.is_sealed)
         chunk_sealer_chunk_closed(scan->sealer, scan->options->type, piece->span.number,
                                   piece->number);
@@ -238,11 +249,11 @@ static enum err_code use_records(struct scan *scan, size_t index, const struct p
 static enum err_code use_chunk(struct scan *scan, size_t index, const struct piece *piece,
                                struct error *err)
 {
-    enum scan_want want = judge(scan, piece);
-    if (aggregate_failed(&scan->sum))
-        return say_no_memory(err);
-    switch (want) {
+    switch (judge(scan, piece)) {
     case SCAN_AGGREGATE:
+        if (!aggregate_unpack(chunk_aggregate(piece->bytes), &scan->sum))
+            return aggregate_failed(&scan->sum) ? say_no_memory(err)
+                                                : use_records(scan, index, piece, err);
         show_aggregate(scan, &scan->sum, false);
         return ERR_OK;
     case SCAN_RECORDS:

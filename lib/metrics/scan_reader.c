@@ -187,7 +187,7 @@ static void spell_key(struct scan_reader *reader, size_t at, const char *family,
     redis_key_append(key, slice_of(number, (size_t)len));
 }
 
-/* From piece `from` on, which is wanted. */
+/* Piece `from`, and those behind it that are wanted. */
 static enum err_code choose_chunks(struct scan_reader *reader, size_t from,
                                    bool (*is_wanted)(void *context, const struct piece *piece),
                                    void *context, size_t *key_count, struct error *err)
@@ -202,7 +202,7 @@ static enum err_code choose_chunks(struct scan_reader *reader, size_t from,
         if (piece.kind == PIECE_SPAN_BEGIN || piece.kind == PIECE_SPAN_END)
             break; /* what is wanted within a span is another matter */
         bool is_raw = piece.kind == PIECE_RAW;
-        if ((piece.kind != PIECE_CHUNK && !is_raw) || !is_wanted(context, &piece))
+        if ((piece.kind != PIECE_CHUNK && !is_raw) || (i != from && !is_wanted(context, &piece)))
             continue;
         reader->wanted[count].piece = i;
         reader->wanted[count].at = keys;
