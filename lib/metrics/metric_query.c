@@ -175,7 +175,8 @@ enum err_code metric_store_series(struct metric_store *store,
                                          .to = question->to,
                                          .rollups = rollups_for(question->step_us),
                                          .has_histograms = points[0].has_histogram,
-                                         .fetch_max = SCAN_FETCH_MAX};
+                                         .fetch_max = SCAN_FETCH_MAX,
+                                         .reads_ahead = true};
     (void)restart(&series);
     enum err_code code =
         metric_scan_run(store->client, store->sealer, &options, &visitor, deadline, err);

@@ -67,6 +67,22 @@ static int64_t last_whole_hour(const struct scan_options *options)
     return hour > HOUR_MAX ? HOUR_MAX : clamp_hour(hour - 1);
 }
 
+static void drop_lot(struct scan_lot *lot)
+{
+    redis_client_abandon_read(lot->chunks_job);
+    redis_client_abandon_read(lot->layout_job);
+    redis_reply_free(lot->chunks);
+    lot->chunks_job = lot->layout_job = NULL;
+    lot->chunks = NULL;
+    lot->count = lot->next = 0;
+}
+
+static void drop_lots(struct scan_reader *reader)
+{
+    drop_lot(&reader->lots[0]);
+    drop_lot(&reader->lots[1]);
+}
+
 void scan_reader_init(struct scan_reader *reader, struct redis_client *client,
                       const struct scan_options *options, struct mono_time deadline)
 {
@@ -74,7 +90,9 @@ void scan_reader_init(struct scan_reader *reader, struct redis_client *client,
     reader->options = options;
     reader->deadline = deadline;
     reader->rollups = options->rollups;
-    reader->page = reader->chunks = NULL;
+    reader->page = NULL;
+    reader->lot = 0;
+    memset(reader->lots, 0, sizeof reader->lots);
     redis_key_metric_stem(&reader->stem, redis_client_key_prefix(client), options->type);
     scan_reader_start(reader);
 }
@@ -82,7 +100,7 @@ void scan_reader_init(struct scan_reader *reader, struct redis_client *client,
 void scan_reader_release(struct scan_reader *reader)
 {
     redis_reply_free(reader->page);
-    redis_reply_free(reader->chunks);
+    drop_lots(reader);
 }
 
 void scan_reader_start(struct scan_reader *reader)
@@ -147,7 +165,8 @@ enum err_code scan_reader_turn_page(struct scan_reader *reader, struct error *er
 {
     redis_reply_free(reader->page);
     reader->page = NULL;
-    reader->piece_count = reader->chunk_count = reader->chunk_next = 0;
+    reader->piece_count = 0;
+    drop_lots(reader);
     if (is_late(reader))
         return say_too_much(err, "deadline passed between two pages");
     enum err_code code = read_page(reader, err);
@@ -187,14 +206,15 @@ static void spell_key(struct scan_reader *reader, size_t at, const char *family,
     redis_key_append(key, slice_of(number, (size_t)len));
 }
 
-/* Piece `from`, and those behind it that are wanted. */
-static enum err_code choose_chunks(struct scan_reader *reader, size_t from,
+/* Those from piece `from` on that are wanted, as `first` is. */
+static enum err_code choose_chunks(struct scan_reader *reader, size_t from, size_t first,
                                    bool (*is_wanted)(void *context, const struct piece *piece),
-                                   void *context, size_t *key_count, struct error *err)
+                                   void *context, struct scan_lot *lot, size_t *key_count,
+                                   struct error *err)
 {
-    size_t count = 0, keys = 0;
-    reader->chunk_next = 0;
-    for (size_t i = from; i < reader->piece_count && count < reader->options->fetch_max; i++) {
+    size_t keys = 0;
+    lot->count = lot->next = 0;
+    for (size_t i = from; i < reader->piece_count && lot->count < reader->options->fetch_max; i++) {
         struct piece piece = {0};
         enum err_code code = scan_reader_piece(reader, i, &piece, err);
         if (code != ERR_OK)
@@ -202,29 +222,72 @@ static enum err_code choose_chunks(struct scan_reader *reader, size_t from,
         if (piece.kind == PIECE_SPAN_BEGIN || piece.kind == PIECE_SPAN_END)
             break; /* what is wanted within a span is another matter */
         bool is_raw = piece.kind == PIECE_RAW;
-        if ((piece.kind != PIECE_CHUNK && !is_raw) || (i != from && !is_wanted(context, &piece)))
+        if ((piece.kind != PIECE_CHUNK && !is_raw) || (i != first && !is_wanted(context, &piece)))
             continue;
-        reader->wanted[count].piece = i;
-        reader->wanted[count].at = keys;
-        reader->wanted[count++].may_be_raw = is_raw;
+        lot->wanted[lot->count].piece = i;
+        lot->wanted[lot->count].at = keys;
+        lot->wanted[lot->count++].may_be_raw = is_raw;
         spell_key(reader, keys++, "blk:", &piece);
         if (is_raw)
             spell_key(reader, keys++, "raw:", &piece);
     }
-    reader->chunk_count = count;
     *key_count = keys;
     return ERR_OK;
 }
 
-/* After the chunks were read: what has not changed by then had not when they were. */
-static enum err_code check_layout(struct scan_reader *reader, struct error *err)
+/*
+ * By MGET, not by a script: Lua takes a hash of each string that it touches, byte by byte. Then
+ * the layout: what has not changed by then had not when the chunks were read.
+ */
+static enum err_code ask_for_chunks(struct scan_reader *reader, struct scan_lot *lot,
+                                    size_t key_count, struct error *err)
 {
+    struct slice argv[1 + 2 * SCAN_FETCH_MAX];
     struct redis_key chunks = reader->stem;
     redis_key_append(&chunks, SLICE("chunks"));
-    const struct slice argv[] = {SLICE("HGET"), redis_key_slice(&chunks), SLICE("layout")};
-    struct redisReply *reply;
+    const struct slice layout[] = {SLICE("HGET"), redis_key_slice(&chunks), SLICE("layout")};
+    argv[0] = SLICE("MGET");
+    for (size_t i = 0; i < key_count; i++)
+        argv[1 + i] = redis_key_slice(&reader->keys[i]);
+    if (is_late(reader))
+        return say_too_much(err, "deadline passed between two lots of chunks");
+    enum err_code code =
+        redis_client_begin_read(reader->client, argv, 1 + key_count, &lot->chunks_job, err);
+    if (code == ERR_OK)
+        code = redis_client_begin_read(reader->client, layout, 3, &lot->layout_job, err);
+    return code;
+}
+
+static enum err_code begin_lot(struct scan_reader *reader, size_t from, size_t first,
+                               bool (*is_wanted)(void *context, const struct piece *piece),
+                               void *context, struct scan_lot *lot, struct error *err)
+{
+    size_t key_count;
+    drop_lot(lot);
+    enum err_code code =
+        choose_chunks(reader, from, first, is_wanted, context, lot, &key_count, err);
+    if (code == ERR_OK && key_count > 0)
+        code = ask_for_chunks(reader, lot, key_count, err);
+    if (code != ERR_OK)
+        drop_lot(lot);
+    return code;
+}
+
+static enum err_code finish_job(struct redis_job **job, struct redisReply **reply,
+                                struct error *err)
+{
+    enum err_code code = redis_client_finish_read(*job, reply, err);
+    *job = NULL;
+    return code;
+}
+
+static enum err_code finish_lot(struct scan_reader *reader, struct scan_lot *lot, struct error *err)
+{
+    struct redisReply *reply = NULL;
     struct slice layout = SLICE("0"); /* of none, as in scripts/scan.lua */
-    enum err_code code = redis_client_call(reader->client, REDIS_LANE_READ, argv, 3, &reply, err);
+    enum err_code code = finish_job(&lot->chunks_job, &lot->chunks, err);
+    if (code == ERR_OK)
+        code = finish_job(&lot->layout_job, &reply, err);
     if (code == ERR_OK)
         (void)redis_reply_bytes(reply, &layout);
     if (code == ERR_OK && !slice_equals(layout, slice_from_string(reader->layout)))
@@ -233,47 +296,47 @@ static enum err_code check_layout(struct scan_reader *reader, struct error *err)
     return code;
 }
 
-/* By MGET, not by a script: Lua takes a hash of each string that it touches, byte by byte. */
-static enum err_code read_chunks(struct scan_reader *reader, size_t key_count, struct error *err)
+static bool has_chunk(struct scan_lot *lot, size_t index)
 {
-    struct slice argv[1 + 2 * SCAN_FETCH_MAX];
-    argv[0] = SLICE("MGET");
-    for (size_t i = 0; i < key_count; i++)
-        argv[1 + i] = redis_key_slice(&reader->keys[i]);
-    redis_reply_free(reader->chunks);
-    reader->chunks = NULL;
-    if (is_late(reader))
-        return say_too_much(err, "deadline passed between two lots of chunks");
-    enum err_code code = redis_client_call(reader->client, REDIS_LANE_READ, argv, 1 + key_count,
-                                           &reader->chunks, err);
-    return code == ERR_OK ? check_layout(reader, err) : code;
+    while (lot->next < lot->count && lot->wanted[lot->next].piece < index)
+        lot->next++;
+    return lot->next < lot->count && lot->wanted[lot->next].piece == index;
 }
 
-static bool has_chunk(struct scan_reader *reader, size_t index)
+/* The lot with the chunk becomes the one that is looked at; the other is asked for. */
+static enum err_code turn_to_lot_with(struct scan_reader *reader, size_t index,
+                                      bool (*is_wanted)(void *context, const struct piece *piece),
+                                      void *context, struct error *err)
 {
-    while (reader->chunk_next < reader->chunk_count &&
-           reader->wanted[reader->chunk_next].piece < index)
-        reader->chunk_next++;
-    return reader->chunk_next < reader->chunk_count &&
-           reader->wanted[reader->chunk_next].piece == index;
+    struct scan_lot *past = &reader->lots[reader->lot], *lot = &reader->lots[1 - reader->lot];
+    enum err_code code = ERR_OK;
+    if (!has_chunk(lot, index))
+        code = begin_lot(reader, index, index, is_wanted, context, lot, err);
+    if (code == ERR_OK)
+        code = finish_lot(reader, lot, err);
+    if (code != ERR_OK || reader->state == SCAN_WAS_MOVED)
+        return code;
+    reader->lot = 1 - reader->lot;
+    if (!reader->options->reads_ahead)
+        return ERR_OK;
+    return begin_lot(reader, lot->wanted[lot->count - 1].piece + 1, SIZE_MAX, is_wanted, context,
+                     past, err);
 }
 
 enum err_code scan_reader_chunk(struct scan_reader *reader, size_t index,
                                 bool (*is_wanted)(void *context, const struct piece *piece),
                                 void *context, struct scan_chunk *chunk, struct error *err)
 {
-    if (!has_chunk(reader, index)) {
-        size_t key_count;
-        enum err_code code = choose_chunks(reader, index, is_wanted, context, &key_count, err);
-        if (code == ERR_OK)
-            code = read_chunks(reader, key_count, err);
+    if (!has_chunk(&reader->lots[reader->lot], index)) {
+        enum err_code code = turn_to_lot_with(reader, index, is_wanted, context, err);
         if (code != ERR_OK || reader->state == SCAN_WAS_MOVED)
             return code;
     }
-    size_t at = reader->wanted[reader->chunk_next].at;
+    struct scan_lot *lot = &reader->lots[reader->lot];
+    size_t at = lot->wanted[lot->next].at;
     chunk->bytes = SLICE("");
-    chunk->is_sealed = redis_reply_bytes_at(reader->chunks, at, &chunk->bytes);
-    if (!chunk->is_sealed && reader->wanted[reader->chunk_next].may_be_raw)
-        (void)redis_reply_bytes_at(reader->chunks, at + 1, &chunk->bytes);
+    chunk->is_sealed = redis_reply_bytes_at(lot->chunks, at, &chunk->bytes);
+    if (!chunk->is_sealed && lot->wanted[lot->next].may_be_raw)
+        (void)redis_reply_bytes_at(lot->chunks, at + 1, &chunk->bytes);
     return ERR_OK;
 }

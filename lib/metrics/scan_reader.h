@@ -28,6 +28,7 @@ struct scan_options {
     bool is_backward;          /* newest first; no rollups then */
     size_t fetch_max;          /* chunks read at once, 1 to SCAN_FETCH_MAX */
     size_t pieces_max;         /* chunks and spans seen at once; 0: SCAN_PIECES_MAX */
+    bool reads_ahead;          /* a lot of chunks while the last one is looked at */
 };
 
 enum { SCAN_FETCH_MAX = 16, SCAN_PIECES_MAX = 512, SCAN_INTEGER_BYTES = 24 };
@@ -53,6 +54,17 @@ struct piece {
 
 enum scan_state { SCAN_GOES_ON, SCAN_IS_DONE, SCAN_WAS_MOVED };
 
+/* Chunks that are read at once. */
+struct scan_lot {
+    struct redis_job *chunks_job, *layout_job; /* under way; NULL: not */
+    struct redisReply *chunks;
+    size_t count, next;
+    struct {
+        size_t piece, at; /* its index in the page; that of its bytes in the reply */
+        bool may_be_raw;  /* then those are at the next */
+    } wanted[SCAN_FETCH_MAX];
+};
+
 struct scan_reader {
     struct redis_client *client;
     const struct scan_options *options;
@@ -69,12 +81,8 @@ struct scan_reader {
     struct redisReply *page;
     size_t piece_count; /* of the page */
 
-    struct redisReply *chunks; /* the last lot */
-    size_t chunk_count, chunk_next;
-    struct {
-        size_t piece, at; /* its index in the page; that of its bytes in the lot */
-        bool may_be_raw;  /* then those are at the next */
-    } wanted[SCAN_FETCH_MAX];
+    struct scan_lot lots[2];
+    size_t lot; /* the one that is looked at; the other is read ahead */
     struct redis_key keys[2 * SCAN_FETCH_MAX];
 };
 

@@ -267,21 +267,27 @@ static struct mono_time deadline_of(const struct redis_client *client, enum redi
     return mono_after_ms(clock_mono_now(), client->lanes[which].timeout_ms);
 }
 
-/* Queue, wake, wait. On ERR_OK the reply may be an error reply. */
-static enum err_code exchange(struct redis_client *client, enum redis_lane which,
-                              const struct slice *argv, size_t argc, struct mono_time deadline,
-                              struct redisReply **reply, struct error *err)
+static enum err_code begin(struct redis_client *client, enum redis_lane which,
+                           const struct slice *argv, size_t argc, struct mono_time deadline,
+                           struct redis_job **job, struct error *err)
 {
-    struct redis_pipeline *line = &client->lanes[which];
-    struct redis_job *job = redis_job_new(argv, argc, deadline);
-    if (!job)
+    *job = redis_job_new(argv, argc, deadline);
+    if (!*job)
         return error_set(err, ERR_NO_MEMORY, "Out of memory");
-    if (!redis_pipeline_push(line, job)) {
-        redis_job_free(job);
+    if (!redis_pipeline_push(&client->lanes[which], *job)) {
+        redis_job_free(*job);
+        *job = NULL;
         return say_unavailable(err, "not connected, or too many commands waiting");
     }
     if (atomic_exchange(&client->is_sleeping, false))
         wake(client);
+    return ERR_OK;
+}
+
+/* On ERR_OK the reply may be an error reply. */
+static enum err_code finish(struct redis_job *job, enum redis_lane which, struct redisReply **reply,
+                            struct error *err)
+{
     enum err_code code;
     if (redis_pipeline_wait(job, &code)) {
         code = job->code;
@@ -295,6 +301,15 @@ static enum err_code exchange(struct redis_client *client, enum redis_lane which
     if (code == ERR_STORE_UNKNOWN && which == REDIS_LANE_READ)
         return say_unavailable(err, "sent to Redis, no reply");
     return code == ERR_STORE_UNKNOWN ? say_unknown(err) : code;
+}
+
+static enum err_code exchange(struct redis_client *client, enum redis_lane which,
+                              const struct slice *argv, size_t argc, struct mono_time deadline,
+                              struct redisReply **reply, struct error *err)
+{
+    struct redis_job *job;
+    enum err_code code = begin(client, which, argv, argc, deadline, &job, err);
+    return code == ERR_OK ? finish(job, which, reply, err) : code;
 }
 
 static enum err_code check_reply(struct redisReply **reply, struct error *err)
@@ -315,6 +330,27 @@ enum err_code redis_client_call(struct redis_client *client, enum redis_lane lan
     *reply = NULL;
     enum err_code code = exchange(client, lane, argv, argc, deadline_of(client, lane), reply, err);
     return code == ERR_OK ? check_reply(reply, err) : code;
+}
+
+enum err_code redis_client_begin_read(struct redis_client *client, const struct slice *argv,
+                                      size_t argc, struct redis_job **job, struct error *err)
+{
+    return begin(client, REDIS_LANE_READ, argv, argc, deadline_of(client, REDIS_LANE_READ), job,
+                 err);
+}
+
+enum err_code redis_client_finish_read(struct redis_job *job, struct redisReply **reply,
+                                       struct error *err)
+{
+    *reply = NULL;
+    enum err_code code = finish(job, REDIS_LANE_READ, reply, err);
+    return code == ERR_OK ? check_reply(reply, err) : code;
+}
+
+void redis_client_abandon_read(struct redis_job *job)
+{
+    if (job)
+        redis_pipeline_abandon(job);
 }
 
 static bool is_unknown_script(const struct redisReply *reply)

@@ -93,9 +93,22 @@ enum err_code redis_client_call(struct redis_client *client, enum redis_lane lan
                                 struct error *err) __attribute__((warn_unused_result));
 
 /*
- * The same for an embedded script, by its digest. A server that lost it (NOSCRIPT:
- * not executed) is given it again, once. At most REDIS_EVAL_ARGS_MAX keys and
- * arguments together.
+ * The same in two steps, for what only reads: ask, do something else, then wait until the
+ * lane's deadline, which runs from the asking. A job that was begun is finished or abandoned,
+ * either of which ends it.
+ */
+struct redis_job;
+enum err_code redis_client_begin_read(struct redis_client *client, const struct slice *argv,
+                                      size_t argc, struct redis_job **job, struct error *err)
+    __attribute__((warn_unused_result));
+enum err_code redis_client_finish_read(struct redis_job *job, struct redisReply **reply,
+                                       struct error *err) __attribute__((warn_unused_result));
+void redis_client_abandon_read(struct redis_job *job); /* NULL is fine */
+
+/*
+ * The same as redis_client_call for an embedded script, by its digest. A server that lost it
+ * (NOSCRIPT: not executed) is given it again, once. At most REDIS_EVAL_ARGS_MAX keys and arguments
+ * together.
  */
 enum { REDIS_EVAL_ARGS_MAX = REDIS_WORDS_MAX - 3 };
 enum err_code redis_client_eval(struct redis_client *client, enum redis_lane lane,

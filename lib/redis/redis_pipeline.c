@@ -118,6 +118,18 @@ bool redis_pipeline_wait(struct redis_job *job, enum err_code *code)
     return true;
 }
 
+void redis_pipeline_abandon(struct redis_job *job)
+{
+    int state = atomic_load(&job->state);
+    while (state != REDIS_JOB_DONE) {
+        if (atomic_compare_exchange_weak(&job->state, &state, REDIS_JOB_ABANDONED))
+            return;
+    }
+    while (sem_wait(&job->done) != 0)
+        continue;
+    redis_job_free(job);
+}
+
 /* --- the I/O thread --------------------------------------------------------------- */
 
 static void complete(struct redis_pipeline *line, struct redis_job *job, enum err_code code,

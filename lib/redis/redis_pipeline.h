@@ -78,6 +78,9 @@ bool redis_pipeline_push(struct redis_pipeline *line, struct redis_job *job);
  * what is known, and the job is gone. */
 bool redis_pipeline_wait(struct redis_job *job, enum err_code *code);
 
+/* Nobody will wait for `job`: it is gone. What was not sent yet never is. */
+void redis_pipeline_abandon(struct redis_job *job);
+
 struct redis_job *redis_job_new(const struct slice *argv, size_t argc, struct mono_time deadline);
 void redis_job_free(struct redis_job *job);
 

@@ -432,6 +432,7 @@ static void a_chunk_that_closes_between_two_pages_is_told_once(void **state)
                                              .from = hour_start(hour),
                                              .to = hour_start(hour + CLOSING_HOURS),
                                              .is_backward = round % 2,
+                                             .reads_ahead = round % 4 < 2,
                                              .fetch_max = SCAN_FETCH_MAX,
                                              .pieces_max = 1 + test_store_below(PIECES_SPREAD)};
         walk_while_chunks_close(&options, hour);
@@ -455,6 +456,69 @@ static void a_page_of_one_piece_goes_on(void **state)
     }
 }
 
+/* --- While chunks are moved --------------------------------------------------------- */
+
+struct count_of_records {
+    size_t count;
+    int restarts;
+};
+
+static void announce_a_move(void)
+{
+    char answer[64];
+    assert_true(test_redis_command(&test_store.server, answer, sizeof answer,
+                                   "HINCRBY ra:m:{cpu}:chunks layout 1"));
+}
+
+/* The first time something is told, what follows it has been asked for. */
+static void count_and_move(void *context, const struct record *records, size_t count,
+                           uint64_t arrival)
+{
+    (void)records, (void)arrival;
+    struct count_of_records *c = context;
+    if (c->count == 0 && c->restarts == 0)
+        announce_a_move();
+    c->count += count;
+}
+
+static bool count_anew(void *context)
+{
+    struct count_of_records *c = context;
+    c->count = 0;
+    c->restarts++;
+    return true;
+}
+
+static void what_was_read_before_a_move_is_forgotten(void **state)
+{
+    (void)state;
+    enum { CHUNKS = 8, LOT = 2 };
+    put_chunks(SPAN_HOUR, first_hour, CHUNKS, 3);
+    for (int reads_ahead = 0; reads_ahead < 2; reads_ahead++) {
+        struct count_of_records c = {0};
+        struct chunk_sealer *sealer = chunk_sealer_new(test_store.client);
+        const struct scan_options options = {.type = SLICE("cpu"),
+                                             .from = WALL_TIME_MIN,
+                                             .to = WALL_TIME_MAX,
+                                             .reads_ahead = reads_ahead,
+                                             .fetch_max = LOT};
+        const struct scan_visitor visitor = {.context = &c,
+                                             .judge = want_records,
+                                             .take_records = count_and_move,
+                                             .note_damage = expect_no_damage,
+                                             .restart = count_anew};
+        struct error err;
+        error_init(&err);
+        assert_non_null(sealer);
+        assert_int_equal(metric_scan_run(test_store.client, sealer, &options, &visitor,
+                                         mono_after_ms(clock_mono_now(), 20000), &err),
+                         ERR_OK);
+        assert_int_equal(c.restarts, 1);
+        assert_int_equal(c.count, test_store.model.count);
+        chunk_sealer_free(sealer);
+    }
+}
+
 #define PAGE_TEST(name) cmocka_unit_test_setup_teardown(name, test_store_open, test_store_close)
 
 int main(void)
@@ -473,6 +537,7 @@ int main(void)
         PAGE_TEST(a_page_ends_behind_so_many_months),
         PAGE_TEST(a_chunk_that_closes_between_two_pages_is_told_once),
         PAGE_TEST(a_page_of_one_piece_goes_on),
+        PAGE_TEST(what_was_read_before_a_move_is_forgotten),
     };
     return cmocka_run_group_tests(tests, test_store_start_server, test_store_stop_server);
 }

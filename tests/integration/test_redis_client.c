@@ -392,6 +392,51 @@ static void a_lost_script_is_given_again(void **state)
     redis_client_free(client);
 }
 
+static void assert_read_is(struct redis_job *job, const char *expected)
+{
+    struct redisReply *reply;
+    struct slice got;
+    struct error err;
+    error_init(&err);
+    assert_int_equal(redis_client_finish_read(job, &reply, &err), ERR_OK);
+    assert_true(redis_reply_bytes(reply, &got));
+    assert_true(slice_equals(got, slice_from_string(expected)));
+    redis_reply_free(reply);
+}
+
+static struct redis_job *begin_echo(struct redis_client *client, const char *word)
+{
+    const struct slice argv[] = {SLICE("ECHO"), slice_from_string(word)};
+    struct redis_job *job;
+    struct error err;
+    error_init(&err);
+    assert_int_equal(redis_client_begin_read(client, argv, 2, &job, &err), ERR_OK);
+    return job;
+}
+
+static void what_is_begun_is_finished_in_any_order_or_not(void **state)
+{
+    (void)state;
+    struct redis_client *client = test_redis_client(&server);
+    struct redis_job *first = begin_echo(client, "first"), *second = begin_echo(client, "second"),
+                     *third = begin_echo(client, "third");
+    assert_read_is(second, "second");
+    redis_client_abandon_read(third);
+    assert_read_is(first, "first");
+    redis_client_abandon_read(NULL);
+
+    struct redis_job *wrong;
+    struct redisReply *reply;
+    struct error err;
+    error_init(&err);
+    assert_int_equal(
+        redis_client_begin_read(client, (const struct slice[]){SLICE("NONE")}, 1, &wrong, &err),
+        ERR_OK);
+    assert_int_equal(redis_client_finish_read(wrong, &reply, &err), ERR_INTERNAL);
+    assert_null(reply);
+    redis_client_free(client);
+}
+
 static void a_detached_call_is_executed(void **state)
 {
     (void)state;
@@ -453,6 +498,11 @@ static void the_queue_is_bounded(void **state)
     struct error err;
     int64_t value;
     assert_int_equal(increment(client, "bounded", &value, &err), ERR_STORE_UNAVAILABLE);
+    struct redis_job *job;
+    assert_int_equal(
+        redis_client_begin_read(client, (const struct slice[]){SLICE("PING")}, 1, &job, &err),
+        ERR_STORE_UNAVAILABLE);
+    assert_null(job);
     redis_client_free(client);
 }
 
@@ -633,6 +683,7 @@ int main(void)
         cmocka_unit_test(a_client_starts_without_a_server_and_heals),
         cmocka_unit_test(a_restart_under_load_tells_executed_from_not),
         cmocka_unit_test(a_lost_script_is_given_again),
+        cmocka_unit_test(what_is_begun_is_finished_in_any_order_or_not),
         cmocka_unit_test(a_detached_call_is_executed),
         cmocka_unit_test(a_detached_call_is_sent_at_once),
         cmocka_unit_test(the_queue_is_bounded),

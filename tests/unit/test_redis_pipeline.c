@@ -137,10 +137,23 @@ static void a_job_past_its_deadline_is_not_sent(void **state)
 static void a_job_given_up_in_the_queue_is_not_sent(void **state)
 {
     (void)state;
-    struct redis_job *job = push_echo(SLICE("x"));
-    atomic_store(&job->state, REDIS_JOB_ABANDONED);
+    redis_pipeline_abandon(push_echo(SLICE("x")));
     redis_pipeline_tick(&wired, began);
     assert_peer_got("");
+    assert_int_equal(atomic_load(&wired.count), 0);
+}
+
+/* A sanitizer tells whether each is freed, once. */
+static void a_job_may_be_given_up_at_any_time(void **state)
+{
+    (void)state;
+    struct redis_job *in_flight = push_echo(SLICE("x")), *done = push_echo(SLICE("x"));
+    redis_pipeline_tick(&wired, began);
+    redis_pipeline_abandon(in_flight);
+    assert_int_equal(atomic_load(&done->state), REDIS_JOB_IN_FLIGHT);
+    redis_pipeline_tick(&wired, mono_after_ms(began, TIMEOUT_MS));
+    assert_int_equal(atomic_load(&done->state), REDIS_JOB_DONE);
+    redis_pipeline_abandon(done);
 }
 
 static void a_job_waits_for_a_connection_until_its_deadline(void **state)
@@ -236,6 +249,7 @@ int main(void)
         cmocka_unit_test(a_full_queue_takes_no_more),
         WIRED(a_job_past_its_deadline_is_not_sent),
         WIRED(a_job_given_up_in_the_queue_is_not_sent),
+        WIRED(a_job_may_be_given_up_at_any_time),
         WIRED(a_job_waits_for_a_connection_until_its_deadline),
         WIRED(what_never_left_is_told_from_what_may_be_executed),
         WIRED(silence_after_a_heartbeat_is_the_end_of_a_connection),
