@@ -267,21 +267,25 @@ static struct mono_time deadline_of(const struct redis_client *client, enum redi
     return mono_after_ms(clock_mono_now(), client->lanes[which].timeout_ms);
 }
 
-static enum err_code begin(struct redis_client *client, enum redis_lane which,
-                           const struct slice *argv, size_t argc, struct mono_time deadline,
-                           struct redis_job **job, struct error *err)
+/* NULL: why is in `*code`. */
+static struct redis_job *begin(struct redis_client *client, enum redis_lane which,
+                               const struct slice *argv, size_t argc, struct mono_time deadline,
+                               enum err_code *code, struct error *err)
 {
-    *job = redis_job_new(argv, argc, deadline);
-    if (!*job)
-        return error_set(err, ERR_NO_MEMORY, "Out of memory");
-    if (!redis_pipeline_push(&client->lanes[which], *job)) {
-        redis_job_free(*job);
-        *job = NULL;
-        return say_unavailable(err, "not connected, or too many commands waiting");
+    struct redis_job *job = redis_job_new(argv, argc, deadline);
+    if (!job) {
+        *code = error_set(err, ERR_NO_MEMORY, "Out of memory");
+        return NULL;
+    }
+    if (!redis_pipeline_push(&client->lanes[which], job)) {
+        redis_job_free(job);
+        *code = say_unavailable(err, "not connected, or too many commands waiting");
+        return NULL;
     }
     if (atomic_exchange(&client->is_sleeping, false))
         wake(client);
-    return ERR_OK;
+    *code = ERR_OK;
+    return job;
 }
 
 /* On ERR_OK the reply may be an error reply. */
@@ -307,9 +311,9 @@ static enum err_code exchange(struct redis_client *client, enum redis_lane which
                               const struct slice *argv, size_t argc, struct mono_time deadline,
                               struct redisReply **reply, struct error *err)
 {
-    struct redis_job *job;
-    enum err_code code = begin(client, which, argv, argc, deadline, &job, err);
-    return code == ERR_OK ? finish(job, which, reply, err) : code;
+    enum err_code code;
+    struct redis_job *job = begin(client, which, argv, argc, deadline, &code, err);
+    return job ? finish(job, which, reply, err) : code;
 }
 
 static enum err_code check_reply(struct redisReply **reply, struct error *err)
@@ -335,8 +339,10 @@ enum err_code redis_client_call(struct redis_client *client, enum redis_lane lan
 enum err_code redis_client_begin_read(struct redis_client *client, const struct slice *argv,
                                       size_t argc, struct redis_job **job, struct error *err)
 {
-    return begin(client, REDIS_LANE_READ, argv, argc, deadline_of(client, REDIS_LANE_READ), job,
-                 err);
+    struct mono_time deadline = deadline_of(client, REDIS_LANE_READ);
+    enum err_code code;
+    *job = begin(client, REDIS_LANE_READ, argv, argc, deadline, &code, err);
+    return code;
 }
 
 enum err_code redis_client_finish_read(struct redis_job *job, struct redisReply **reply,

@@ -165,7 +165,7 @@ static void read_sealed(struct reading *r, const char *name, struct slice bytes)
 {
     static struct record records[CHUNK_RECORDS];
     struct aggregate a;
-    size_t count;
+    size_t count = 0;
     aggregate_init(&a, true);
     if (!aggregate_unpack(chunk_aggregate(bytes), &a))
         fail_msg("%s is damaged", name);
