@@ -5,11 +5,10 @@
 
 #include <cmocka.h>
 
-#include "base64url.h"
 #include "heap_slice.h"
 #include "list_cursor.h"
-#include "packed.h"
 #include "sample.h"
+#include "tampering.h"
 #include "type_cursor.h"
 
 enum { HEAD_BYTES = 16 };
@@ -71,74 +70,42 @@ static void reads_back_what_was_written(void **state)
     assert_int_equal(text.len, TYPE_CURSOR_TEXT_MAX);
 }
 
+static bool accepts(struct slice from)
+{
+    struct type_cursor cursor;
+    return read_cursor(from, &cursor);
+}
+
 static void every_changed_character_is_noticed(void **state)
 {
     (void)state;
     write_cursor(&an_example);
-    for (size_t i = 0; i < text.len; i++) {
-        char kept = text.bytes[i];
-        for (int c = 0; c < 256; c++) {
-            struct type_cursor back;
-            text.bytes[i] = (char)c;
-            if (text.bytes[i] != kept && read_cursor(strbuf_slice(&text), &back))
-                fail_msg("character %zu may be %d", i, c);
-        }
-        text.bytes[i] = kept;
-    }
+    tampering_check_characters(&text, accepts);
 }
 
 static void every_other_length_is_noticed(void **state)
 {
     (void)state;
-    struct type_cursor back;
     write_cursor(&an_example);
-    size_t len = text.len;
-    for (size_t i = 0; i < len; i++)
-        assert_false(read_cursor(slice_of(text.bytes, i), &back));
-    for (size_t i = 0; i < 8; i++) {
-        strbuf_append_char(&text, 'A');
-        assert_false(read_cursor(strbuf_slice(&text), &back));
-    }
-    for (size_t i = 1; i < len; i++)
-        assert_false(read_cursor(slice_of(text.bytes + i, len - i), &back));
-}
-
-/* Sealed as it should be, by somebody who knows how. */
-static bool read_forged(const unsigned char *bytes, size_t len)
-{
-    unsigned char sealed[2 * TYPE_CURSOR_TEXT_MAX];
-    struct type_cursor back;
-    struct strbuf forged;
-    memcpy(sealed, bytes, len);
-    packed_seal(sealed, len);
-    strbuf_init(&forged, sizeof sealed * 2);
-    base64url_append(&forged, slice_of((const char *)sealed, len));
-    bool is_good = read_cursor(strbuf_slice(&forged), &back);
-    strbuf_release(&forged);
-    return is_good;
+    tampering_check_lengths(&text, accepts);
 }
 
 static void a_forged_cursor_stays_within_bounds(void **state)
 {
     (void)state;
     unsigned char bytes[TYPE_CURSOR_TEXT_MAX] = {TYPE_CURSOR_VERSION};
-    assert_true(read_forged(bytes, HEAD_BYTES + 1));
-    assert_false(read_forged(bytes, HEAD_BYTES)); /* no name is empty */
-    assert_false(read_forged(bytes, HEAD_BYTES - 1));
-    assert_true(read_forged(bytes, HEAD_BYTES + TYPE_BYTES_MAX));
-    assert_false(read_forged(bytes, HEAD_BYTES + TYPE_BYTES_MAX + 1));
-    assert_false(read_forged(bytes, sizeof bytes));
+    assert_true(tampering_forge(bytes, HEAD_BYTES + 1, accepts));
+    assert_false(tampering_forge(bytes, HEAD_BYTES, accepts)); /* no name is empty */
+    assert_false(tampering_forge(bytes, HEAD_BYTES - 1, accepts));
+    assert_true(tampering_forge(bytes, HEAD_BYTES + TYPE_BYTES_MAX, accepts));
+    assert_false(tampering_forge(bytes, HEAD_BYTES + TYPE_BYTES_MAX + 1, accepts));
+    assert_false(tampering_forge(bytes, sizeof bytes, accepts));
     static const struct {
         size_t at;
         unsigned char byte;
     } bad[] = {{0, 0}, {0, LIST_CURSOR_VERSION}, {1, 1}, {2, 1}, {3, 1}};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        unsigned char kept = bytes[bad[i].at];
-        bytes[bad[i].at] = bad[i].byte;
-        assert_false(read_forged(bytes, HEAD_BYTES + 1));
-        bytes[bad[i].at] = kept;
-    }
-    assert_true(read_forged(bytes, HEAD_BYTES + 1));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(tampering_forge_byte(bytes, HEAD_BYTES + 1, bad[i].at, bad[i].byte, accepts));
 }
 
 /* Each is refused where the other belongs, whatever it holds. */
