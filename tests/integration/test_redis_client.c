@@ -670,8 +670,7 @@ static void a_name_that_does_not_resolve_holds_up_nobody(void **state)
 
 int main(void)
 {
-    enum { FACTS = 19 };
-    struct CMUnitTest tests[FACTS + REFUSAL_COUNT] = {
+    static const struct CMUnitTest facts[] = {
         cmocka_unit_test(replies_reach_whoever_asked),
         cmocka_unit_test(error_replies_become_codes),
         cmocka_unit_test(a_replica_is_unavailable_for_writes_and_still_read),
@@ -693,6 +692,9 @@ int main(void)
         cmocka_unit_test(a_name_that_takes_more_than_a_second_resolves),
         cmocka_unit_test(a_name_that_does_not_resolve_holds_up_nobody),
     };
+    enum { FACTS = sizeof facts / sizeof *facts };
+    struct CMUnitTest tests[FACTS + REFUSAL_COUNT];
+    memcpy(tests, facts, sizeof facts);
     for (size_t i = 0; i < REFUSAL_COUNT; i++)
         tests[FACTS + i] = (struct CMUnitTest){.name = refusals[i].words,
                                                .test_func = is_refused_as_its_row_says,
