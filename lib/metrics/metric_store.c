@@ -33,8 +33,7 @@ void metric_store_free(struct metric_store *store)
     free(store);
 }
 
-enum post_status { POST_STORED, POST_TYPES_FULL, POST_SPANS_FULL, POST_DELETING };
-enum { POST_STATUS_AT = 4, POST_CLOSED_AT = 5 }; /* behind the limiter's share of the reply */
+enum { POST_CLOSED_AT = POST_STATUS_AT + 1 };
 enum { DELETION_RETRY_MS = 1000 };
 
 static enum err_code post(struct metric_store *store, const struct sample *sample,
@@ -91,17 +90,11 @@ static enum err_code refuse_hour(const struct metric_store *store, struct error 
     return code;
 }
 
-static enum err_code conclude(struct metric_store *store, const struct sample *sample,
-                              int64_t status, int64_t closed, const struct rate_verdict *verdict,
-                              struct error *err)
+enum err_code metric_store_refuse(const struct metric_store *store, enum post_status status,
+                                  struct slice type, struct error *err)
 {
-    if (!verdict->is_admitted)
-        return rate_verdict_refuse(verdict, err);
+    error_set_cause(err, "samples of %.*s", (int)type.len, type.ptr);
     switch (status) {
-    case POST_STORED:
-        if (closed >= 0)
-            chunk_sealer_chunk_closed(store->sealer, sample->type, hour_of(sample->at), closed);
-        return ERR_OK;
     case POST_TYPES_FULL:
         return refuse_type(store, err);
     case POST_DELETING:
@@ -111,6 +104,19 @@ static enum err_code conclude(struct metric_store *store, const struct sample *s
     default:
         return refuse_hour(store, err);
     }
+}
+
+static enum err_code conclude(struct metric_store *store, const struct sample *sample,
+                              int64_t status, int64_t closed, const struct rate_verdict *verdict,
+                              struct error *err)
+{
+    if (!verdict->is_admitted)
+        return rate_verdict_refuse(verdict, err);
+    if (status != POST_STORED)
+        return metric_store_refuse(store, (enum post_status)status, sample->type, err);
+    if (closed >= 0)
+        chunk_sealer_chunk_closed(store->sealer, sample->type, hour_of(sample->at), closed);
+    return ERR_OK;
 }
 
 enum err_code metric_store_add(struct metric_store *store, const struct sample *sample,

@@ -22,6 +22,7 @@
 #include "rate_limiter.h"
 #include "redis_client.h"
 #include "sample.h"
+#include "sample_batch.h"
 #include "sample_page.h"
 
 struct metric_store;
@@ -52,6 +53,17 @@ void metric_store_free(struct metric_store *store);
 enum err_code metric_store_add(struct metric_store *store, const struct sample *sample,
                                const struct rate_policy *policy, const struct rate_subject *subject,
                                struct rate_verdict *verdict, struct error *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * Store a batch, all of it or nothing, if `policy` admits it, as one. Errors are those of
+ * metric_store_add; the type or hour that is one too many is told in the detail. Costs a round
+ * trip, about 6 us of Redis for the request and 3 for each type.
+ */
+enum err_code metric_store_add_batch(struct metric_store *store, struct sample_batch *batch,
+                                     const struct rate_policy *policy,
+                                     const struct rate_subject *subject,
+                                     struct rate_verdict *verdict, struct error *err)
     __attribute__((warn_unused_result));
 
 enum { METRIC_DAMAGES_MAX = 8, METRIC_LAYOUT_BYTES = 24 };

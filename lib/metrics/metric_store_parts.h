@@ -13,4 +13,12 @@ struct metric_store {
     struct metric_tender *tender;
 };
 
+/* What post and post_many have to say, behind the limiter's share of their replies. */
+enum post_status { POST_STORED, POST_TYPES_FULL, POST_SPANS_FULL, POST_DELETING };
+enum { POST_STATUS_AT = 4 };
+
+/* Say why samples of `type` are not stored. */
+enum err_code metric_store_refuse(const struct metric_store *store, enum post_status status,
+                                  struct slice type, struct error *err);
+
 #endif

@@ -87,7 +87,7 @@ struct slice redis_client_key_prefix(const struct redis_client *client);
  * error reply of Redis never arrives here but as a code. `err` gets detail, cause and
  * retry_after_ms.
  */
-enum { REDIS_WORDS_MAX = 163 };
+enum { REDIS_WORDS_MAX = 2060 };
 enum err_code redis_client_call(struct redis_client *client, enum redis_lane lane,
                                 const struct slice *argv, size_t argc, struct redisReply **reply,
                                 struct error *err) __attribute__((warn_unused_result));

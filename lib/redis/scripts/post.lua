@@ -17,7 +17,8 @@
 --#include rate_limit.lua
 --#include spans.lua
 --#include due.lua
-local call, layout = redis.call, '<I8I8I4i4dI4i4'
+--#include append.lua
+local call = redis.call
 local now = rate_now()
 local rate = rate_read(KEYS[1], ARGV[1], ARGV[2], now)
 
@@ -30,7 +31,7 @@ if rate.admitted == 0 then
   return reply(0, -1)
 end
 
-local stem, record, hour = KEYS[3], ARGV[3], ARGV[4]
+local stem, record, hour, type = KEYS[3], ARGV[3], ARGV[4], ARGV[5]
 local meta = call('GET', KEYS[2])
 if meta then
   if meta == 'deleting' then
@@ -39,61 +40,34 @@ if meta then
   if #meta ~= 48 or meta:byte(1) ~= 2 then
     return redis.error_reply('ERR meta of an unknown layout')
   end
-elseif call('ZCARD', KEYS[4]) >= tonumber(ARGV[6]) and not call('ZSCORE', KEYS[4], ARGV[5]) then
-  return reply(1, -1)
-end
-
-local raw, open, closed = stem .. 'raw:' .. hour, stem .. 'open', -1
-local length = call('STRLEN', raw)
-if length % 16 ~= 0 then -- what follows would be read askew
-  return redis.error_reply('ERR an open chunk of a broken length')
-end
-if not meta or length >= 65520 then
-  spans_check(stem)
-end
-if length == 0 then
-  local spans = stem .. 'spans'
-  call('ZCARD', KEYS[5])
-  if call('ZCARD', open) + call('ZCARD', spans) >= tonumber(ARGV[7]) and not call('ZSCORE', spans, hour) then
-    return reply(2, -1)
-  end
-  call('ZADD', open, hour, hour)
-  due_note_open(KEYS[5], ARGV[5], hour, now)
-elseif length >= 65520 then
-  call('ZCARD', open)
-  call('SCARD', stem .. 'unsealed')
-  closed = spans_count(stem, hour)
-  if not closed then
-    return redis.error_reply('ERR an unknown number of chunks')
-  end
-end
-call('APPEND', raw, record)
-if closed >= 0 then
-  call('RENAME', raw, raw .. ':' .. closed)
-  call('ZREM', open, hour)
-  call('SADD', stem .. 'unsealed', hour .. ':' .. closed)
-  spans_note(stem, 1, tonumber(hour), closed + 1, now)
-end
-
--- Halves of the timestamp: a Lua number would lose microseconds beyond the year 2255.
-local low, high, value = struct.unpack('<I4i4d', record)
-if not meta then
-  call('ZADD', KEYS[4], 0, ARGV[5])
-  call('HSET', stem .. 'chunks', 'layout', string.format('%.0f', now))
-  call('SET', KEYS[2], '\2T\0\0\0\0\0\0'
-    .. struct.pack(layout, now, 1, low, high, value, low, high))
 else
-  local version, count, newest_low, newest_high, newest, first_low, first_high =
-    struct.unpack(layout, meta, 9)
-  version = math.max(version + 1, now)
-  if high > newest_high or high == newest_high and low >= newest_low then
-    newest_low, newest_high, newest = low, high, value
+  spans_check(stem)
+  if call('ZCARD', KEYS[4]) >= tonumber(ARGV[6]) and not call('ZSCORE', KEYS[4], type) then
+    return reply(1, -1)
   end
-  if high < first_high or high == first_high and low < first_low then
-    first_low, first_high = low, high
-  end
-  call('SETRANGE', KEYS[2], 8, struct.pack(layout, version, count + 1, newest_low, newest_high,
-    newest, first_low, first_high))
 end
+local length, closed = append_look(stem, hour, 16)
+if tonumber(closed) == nil then
+  return redis.error_reply(closed)
+end
+if length == 0 and not append_may_open(stem, hour, 0, tonumber(ARGV[7]), KEYS[5]) then
+  return reply(2, -1)
+end
+
+if length == 0 then
+  append_open(stem, hour, type, KEYS[5], now)
+end
+call('APPEND', stem .. 'raw:' .. hour, record)
+if length + 16 == append_chunk_bytes then
+  append_close(stem, hour, closed, now)
+else
+  closed = -1
+end
+if not meta then
+  call('ZADD', KEYS[4], 0, type)
+  call('HSET', stem .. 'chunks', 'layout', string.format('%.0f', now))
+end
+local low, high, value = struct.unpack('<I4i4d', record)
+meta_write(KEYS[2], meta, 1, low, high, value, low, high, now)
 rate_spend(rate)
 return reply(0, closed)

@@ -1,0 +1,65 @@
+-- append: records to the open chunk of an hour, and what `meta` says of them.
+--
+-- The first record of a chunk opens it, the 4,096th closes it: then it is renamed and its
+-- samples never change again. What can fail on foreign data does so in the functions that look,
+-- which all come before the first one that writes.
+local append_chunk_bytes = 65536
+local meta_layout = '<I8I8I4i4dI4i4'
+
+-- The bytes of an hour's open chunk, and how many of its chunks are closed (needed if this many
+-- more close one). A second value of no number: what is wrong.
+local function append_look(stem, hour, more)
+  local length = redis.call('STRLEN', stem .. 'raw:' .. hour)
+  if length % 16 ~= 0 then -- what follows would be read askew
+    return length, 'ERR an open chunk of a broken length'
+  end
+  if length + more < append_chunk_bytes then
+    return length, 0
+  end
+  spans_check(stem)
+  redis.call('ZCARD', stem .. 'open')
+  redis.call('SCARD', stem .. 'unsealed')
+  return length, spans_count(stem, hour) or 'ERR an unknown number of chunks'
+end
+
+-- Whether one more hour may be opened. Looks, too, at what opening it changes.
+local function append_may_open(stem, hour, opened, spans_max, due_key)
+  local spans = stem .. 'spans'
+  redis.call('ZCARD', due_key)
+  return redis.call('ZCARD', stem .. 'open') + redis.call('ZCARD', spans) + opened < spans_max
+    or redis.call('ZSCORE', spans, hour)
+end
+
+local function append_open(stem, hour, type, due_key, now)
+  redis.call('ZADD', stem .. 'open', hour, hour)
+  due_note_open(due_key, type, hour, now)
+end
+
+-- An open chunk that is full becomes the hour's chunk `number`.
+local function append_close(stem, hour, number, now)
+  local raw = stem .. 'raw:' .. hour
+  redis.call('RENAME', raw, raw .. ':' .. number)
+  redis.call('ZREM', stem .. 'open', hour)
+  redis.call('SADD', stem .. 'unsealed', hour .. ':' .. number)
+  spans_note(stem, 1, tonumber(hour), number + 1, now)
+end
+
+-- Halves of timestamps: a Lua number would lose microseconds beyond the year 2255.
+local function meta_write(key, meta, count, low, high, value, first_low, first_high, now)
+  if not meta then
+    redis.call('SET', key, '\2T\0\0\0\0\0\0'
+      .. struct.pack(meta_layout, now, count, low, high, value, first_low, first_high))
+    return
+  end
+  local version, before, newest_low, newest_high, newest, oldest_low, oldest_high =
+    struct.unpack(meta_layout, meta, 9)
+  version = math.max(version + 1, now)
+  if newest_high > high or newest_high == high and newest_low > low then
+    low, high, value = newest_low, newest_high, newest
+  end
+  if oldest_high < first_high or oldest_high == first_high and oldest_low < first_low then
+    first_low, first_high = oldest_low, oldest_high
+  end
+  redis.call('SETRANGE', key, 8, struct.pack(meta_layout, version, before + count, low, high,
+    value, first_low, first_high))
+end
