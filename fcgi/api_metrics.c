@@ -1,70 +1,16 @@
-/* POST /api/metrics. */
-#include "iso8601.h"
+/* POST /api/metrics: one sample, or many as a JSON array or NDJSON. */
+#include <inttypes.h>
+
 #include "json_read.h"
 #include "json_write.h"
 #include "metric_store.h"
-#include "number.h"
+#include "problem.h"
+#include "query.h"
 #include "rate_headers.h"
 #include "routes.h"
+#include "sample_json.h"
 
-static void read_timestamp(const struct json_value *value, struct wall_time *at, struct error *err)
-{
-    struct slice text;
-    double number;
-    const char *wrong;
-    if (json_value_number(value, &number))
-        wrong = iso8601_from_number(number, at);
-    else if (json_value_text(value, &text))
-        wrong = iso8601_parse(text, at);
-    else
-        wrong = "must be an ISO 8601 date and time, or Unix seconds";
-    if (wrong)
-        (void)error_add_field(err, "body", "timestamp", "%s", wrong);
-}
-
-static void read_value(const struct json_value *value, double *out, struct error *err)
-{
-    struct slice text;
-    if (json_value_number(value, out))
-        return;
-    if (!json_value_text(value, &text) || !number_parse_double(text, out))
-        (void)error_add_field(err, "body", "value",
-                              "must be a finite number, or a string that holds one");
-}
-
-static void read_type(const struct json_value *value, struct slice *type, struct error *err)
-{
-    const char *wrong = "must be a string";
-    if (json_value_text(value, type))
-        wrong = sample_check_type(*type);
-    if (wrong)
-        (void)error_add_field(err, "body", "type", "%s", wrong);
-}
-
-static const struct json_value *find_member(const struct json_value *root, const char *name,
-                                            struct error *err)
-{
-    const struct json_value *value = json_value_member(root, name);
-    if (!value)
-        (void)error_add_field(err, "body", name, "Field required");
-    return value;
-}
-
-/* All that is wrong is told at once. The type is borrowed from the document. */
-static enum err_code read_sample(const struct json_value *root, struct sample *sample,
-                                 struct error *err)
-{
-    if (json_value_kind(root) != JSON_KIND_OBJECT)
-        return error_add_field(err, "body", "", "must be a JSON object");
-    const struct json_value *value;
-    if ((value = find_member(root, "timestamp", err)))
-        read_timestamp(value, &sample->at, err);
-    if ((value = find_member(root, "value", err)))
-        read_value(value, &sample->value, err);
-    if ((value = find_member(root, "type", err)))
-        read_type(value, &sample->type, err);
-    return err->code;
-}
+/* --- One sample --------------------------------------------------------------------- */
 
 static void write_receipt(struct response *res, struct slice type)
 {
@@ -97,16 +43,218 @@ static enum err_code add_sample(struct app *app, const struct request *req,
     return code;
 }
 
+static enum err_code post_sample(struct app *app, const struct request *req,
+                                 const struct json_value *root, struct response *res,
+                                 struct error *err)
+{
+    struct sample sample = {0};
+    enum err_code code = sample_json_read(root, &sample, err);
+    return code == ERR_OK ? add_sample(app, req, &sample, res, err) : code;
+}
+
+/* --- Many --------------------------------------------------------------------------- */
+
+enum { REJECTIONS_BYTES_MAX = HTTP_BODY_BYTES_MAX / 2 };
+
+struct intake {
+    const struct request *req;
+    struct sample_batch *batch;
+    bool is_partial;    /* what is wrong is left out, and told */
+    int64_t index;      /* of the sample in hand, from 0 */
+    struct error wrong; /* the first that is */
+    struct error *err;  /* what the request fails of, whatever its samples are */
+    struct json_writer rejections;
+    struct strbuf rejections_text;
+};
+
+static void note_wrong(struct intake *in, const struct error *wrong)
+{
+    if (wrong->code != ERR_VALIDATION) {
+        *in->err = *wrong;
+        return;
+    }
+    error_add_fields(&in->wrong, wrong);
+    json_write_object(&in->rejections);
+    json_write_name(&in->rejections, "index");
+    json_write_integer(&in->rejections, in->index);
+    problem_write_fields(&in->rejections, wrong);
+    json_write_end(&in->rejections);
+}
+
+/* The batch outlives the document that the type is of. */
+static void add_to_batch(struct intake *in, struct sample *sample)
+{
+    sample->type = arena_copy(in->req->arena, sample->type);
+    switch (sample->type.ptr ? sample_batch_add(in->batch, sample) : BATCH_NO_MEMORY) {
+    case BATCH_ADDED:
+        return;
+    case BATCH_SAMPLES_FULL:
+        (void)error_add_field(in->err, "body", "", "must hold %d samples at most",
+                              BATCH_SAMPLES_MAX);
+        return;
+    case BATCH_GROUPS_FULL:
+        (void)error_add_field(in->err, "body", "",
+                              "must spread over %d types and hours at most: send what comes from "
+                              "index %" PRId64 " on in another request",
+                              BATCH_GROUPS_MAX, in->index);
+        return;
+    default:
+        (void)error_set(in->err, ERR_NO_MEMORY, "Out of memory");
+        return;
+    }
+}
+
+static bool goes_on(const struct intake *in)
+{
+    return in->err->code == ERR_OK && (in->is_partial || in->wrong.field_count < ERROR_FIELDS_MAX);
+}
+
+/* Of a NULL value `wrong` says already why there is none. */
+static bool take(struct intake *in, const struct json_value *value, struct error *wrong)
+{
+    struct sample sample = {0};
+    wrong->element = in->index;
+    if (value && sample_json_read(value, &sample, wrong) == ERR_OK)
+        add_to_batch(in, &sample);
+    else
+        note_wrong(in, wrong);
+    in->index++;
+    return goes_on(in);
+}
+
+static bool take_element(void *context, struct slice name, const struct json_value *value)
+{
+    (void)name;
+    struct error wrong;
+    error_init(&wrong);
+    return take(context, value, &wrong);
+}
+
+static void take_lines(struct intake *in)
+{
+    struct slice rest = in->req->body;
+    for (int line = 1; rest.len > 0 && goes_on(in); line++) {
+        struct slice text = slice_trim(slice_cut(&rest, '\n'));
+        if (text.len == 0)
+            continue;
+        struct error wrong;
+        error_init(&wrong);
+        wrong.element = in->index;
+        struct json_document *document = json_document_new_line(text, "body", line, &wrong);
+        (void)take(in, document ? json_document_root(document) : NULL, &wrong);
+        json_document_free(document);
+    }
+}
+
+static enum err_code read_partial(const struct request *req, bool *is_partial, struct error *err)
+{
+    struct slice text;
+    enum err_code code = query_get(req->query, "partial", req->arena, &text, err);
+    if (code != ERR_OK || !text.ptr)
+        return code;
+    *is_partial = slice_equals(text, SLICE("true"));
+    if (*is_partial || slice_equals(text, SLICE("false")))
+        return ERR_OK;
+    return error_add_field(err, "query", "partial", "must be true or false");
+}
+
+static void write_receipts(struct intake *in, struct response *res)
+{
+    struct json_writer w;
+    json_write_begin(&w, &res->body);
+    json_write_object(&w);
+    json_write_name(&w, "message");
+    json_write_string(&w, "Metrics received");
+    json_write_name(&w, "timestamp");
+    json_write_instant(&w, clock_wall_now());
+    json_write_name(&w, "accepted");
+    json_write_integer(&w, (int64_t)sample_batch_count(in->batch));
+    if (in->is_partial) {
+        json_write_name(&w, "rejected");
+        json_write_raw(&w, strbuf_slice(&in->rejections_text));
+    }
+    json_write_end(&w);
+    res->status = 201;
+}
+
+static enum err_code store_batch(struct app *app, struct intake *in, struct response *res)
+{
+    const struct rate_policy *policy = &app->policies[in->req->route->policy];
+    struct rate_subject subject;
+    struct rate_verdict verdict;
+    rate_subject_from_address(in->req->remote_address, &subject);
+    enum err_code code =
+        metric_store_add_batch(app->store, in->batch, policy, &subject, &verdict, in->err);
+    if (code == ERR_OK || code == ERR_RATE_LIMITED)
+        rate_headers_add(res, policy, &verdict);
+    if (code == ERR_OK)
+        write_receipts(in, res);
+    return code;
+}
+
+/* All or nothing; of a partial request what is good, if anything is. */
+static enum err_code conclude(struct app *app, struct intake *in, struct response *res)
+{
+    bool has_wrong = in->wrong.code != ERR_OK;
+    if (in->err->code == ERR_OK && in->index == 0)
+        return error_add_field(in->err, "body", "", "must hold at least one sample");
+    if (in->err->code == ERR_OK && has_wrong &&
+        (!in->is_partial || sample_batch_count(in->batch) == 0))
+        *in->err = in->wrong;
+    if (strbuf_failed(&in->rejections_text))
+        return error_set(in->err, ERR_NO_MEMORY, "Out of memory");
+    return in->err->code == ERR_OK ? store_batch(app, in, res) : in->err->code;
+}
+
+/* `root` NULL: the body has a sample a line. */
+static enum err_code post_many(struct app *app, const struct request *req,
+                               const struct json_value *root, struct response *res,
+                               struct error *err)
+{
+    struct intake in = {.req = req, .err = err};
+    enum err_code code = read_partial(req, &in.is_partial, err);
+    if (code != ERR_OK)
+        return code;
+    in.batch = sample_batch_new();
+    if (!in.batch)
+        return error_set(err, ERR_NO_MEMORY, "Out of memory");
+    error_init(&in.wrong);
+    strbuf_init(&in.rejections_text, REJECTIONS_BYTES_MAX);
+    json_write_begin(&in.rejections, &in.rejections_text);
+    json_write_array(&in.rejections);
+    if (root)
+        json_value_each(root, take_element, &in);
+    else
+        take_lines(&in);
+    json_write_end(&in.rejections);
+    code = conclude(app, &in, res);
+    strbuf_release(&in.rejections_text);
+    sample_batch_free(in.batch);
+    return code;
+}
+
+/* --- The endpoint ------------------------------------------------------------------- */
+
+static bool has_lines(const struct request *req)
+{
+    struct slice rest = req->content_type, type = slice_trim(slice_cut(&rest, ';'));
+    return slice_equals_ignoring_case(type, SLICE("application/x-ndjson")) ||
+           slice_equals_ignoring_case(type, SLICE("application/ndjson")) ||
+           slice_equals_ignoring_case(type, SLICE("application/jsonl"));
+}
+
 enum err_code api_metrics_post(struct app *app, const struct request *req, struct response *res,
                                struct error *err)
 {
+    if (has_lines(req))
+        return post_many(app, req, NULL, res, err);
     struct json_document *document = json_document_new(req->body, "body", err);
     if (!document)
         return err->code;
-    struct sample sample = {0};
-    enum err_code code = read_sample(json_document_root(document), &sample, err);
-    if (code == ERR_OK)
-        code = add_sample(app, req, &sample, res, err);
+    const struct json_value *root = json_document_root(document);
+    enum err_code code = json_value_kind(root) == JSON_KIND_ARRAY
+                             ? post_many(app, req, root, res, err)
+                             : post_sample(app, req, root, res, err);
     json_document_free(document);
     return code;
 }

@@ -40,7 +40,8 @@ struct request {
     struct slice authorization;
     struct slice if_none_match;
     struct slice accept;
-    struct slice confirm;        /* X-Confirm-Delete */
+    struct slice confirm; /* X-Confirm-Delete */
+    struct slice content_type;
     struct slice content_length; /* as it came; empty: not told */
     struct body_source source;
     struct slice body;         /* filled by dispatch, before the handler */

@@ -1,9 +1,9 @@
 #include "problem.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "clock.h"
-#include "json_write.h"
 
 static const struct problem_kind kinds[ERR_CODE_COUNT] = {
     [ERR_VALIDATION] = {422, "/problems/validation-error", "Unprocessable content"},
@@ -38,6 +38,18 @@ static bool wants_retry_after(int status)
     return status == 429 || status == 503 || status == 507;
 }
 
+/* "/3/value", "/value", "/3" or "". */
+static void write_pointer(struct json_writer *w, const struct field_error *field)
+{
+    char pointer[sizeof field->name + 24], element[24] = "";
+    if (field->element >= 0)
+        (void)snprintf(element, sizeof element, "/%" PRId64, field->element);
+    (void)snprintf(pointer, sizeof pointer, "%s%s%s", element, field->name[0] ? "/" : "",
+                   field->name);
+    json_write_name(w, "pointer");
+    json_write_string(w, pointer);
+}
+
 /* `loc` and `msg` are the names of the original's parser, `pointer` that of RFC 9457. */
 static void write_field(struct json_writer *w, const struct field_error *field)
 {
@@ -46,17 +58,24 @@ static void write_field(struct json_writer *w, const struct field_error *field)
     json_write_name(w, "loc");
     json_write_array(w);
     json_write_string(w, field->location);
+    if (field->element >= 0)
+        json_write_integer(w, field->element);
     if (field->name[0] != '\0')
         json_write_string(w, field->name);
     json_write_end(w);
     json_write_name(w, "msg");
     json_write_string(w, field->message);
-    if (is_body) {
-        char pointer[sizeof field->name + 1];
-        (void)snprintf(pointer, sizeof pointer, "%s%s", field->name[0] ? "/" : "", field->name);
-        json_write_name(w, "pointer");
-        json_write_string(w, pointer);
-    }
+    if (is_body)
+        write_pointer(w, field);
+    json_write_end(w);
+}
+
+void problem_write_fields(struct json_writer *w, const struct error *err)
+{
+    json_write_name(w, "errors");
+    json_write_array(w);
+    for (size_t i = 0; i < err->field_count; i++)
+        write_field(w, &err->fields[i]);
     json_write_end(w);
 }
 
@@ -79,13 +98,8 @@ static void write_body(const struct error *err, const struct problem_kind *kind,
     json_write_string(&w, err_name(err->code));
     json_write_name(&w, "message");
     json_write_string(&w, detail);
-    if (err->field_count > 0) {
-        json_write_name(&w, "errors");
-        json_write_array(&w);
-        for (size_t i = 0; i < err->field_count; i++)
-            write_field(&w, &err->fields[i]);
-        json_write_end(&w);
-    }
+    if (err->field_count > 0)
+        problem_write_fields(&w, err);
     json_write_name(&w, "timestamp");
     json_write_instant(&w, clock_wall_now());
     json_write_name(&w, "request_id");

@@ -8,12 +8,16 @@
 
 #include "error.h"
 #include "http.h"
+#include "json_write.h"
 
 struct problem_kind {
     int status;
     const char *type; /* a URI reference; NULL: the table has forgotten this code */
     const char *title;
 };
+
+/* A member `errors`: what is wrong with each field. */
+void problem_write_fields(struct json_writer *w, const struct error *err);
 
 /* Never NULL for any code but ERR_OK. */
 const struct problem_kind *problem_kind_of(enum err_code code);

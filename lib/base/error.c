@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 struct error_row {
     const char *name;
@@ -60,6 +61,7 @@ enum err_code error_add_field(struct error *err, const char *location, const cha
     if (err->field_count < ERROR_FIELDS_MAX) {
         struct field_error *field = &err->fields[err->field_count++];
         field->location = location;
+        field->element = err->element;
         (void)snprintf(field->name, sizeof field->name, "%s", name);
         va_list args;
         va_start(args, format);
@@ -67,4 +69,14 @@ enum err_code error_add_field(struct error *err, const char *location, const cha
         va_end(args);
     }
     return ERR_VALIDATION;
+}
+
+void error_add_fields(struct error *err, const struct error *other)
+{
+    if (err->code == ERR_OK) {
+        err->code = other->code;
+        memcpy(err->detail, other->detail, sizeof err->detail);
+    }
+    for (size_t i = 0; i < other->field_count && err->field_count < ERROR_FIELDS_MAX; i++)
+        err->fields[err->field_count++] = other->fields[i];
 }

@@ -52,6 +52,7 @@ enum {
 /* One bad input: where it was ("body", "query"), which member, what would be right. */
 struct field_error {
     const char *location; /* static text */
+    int64_t element;      /* of an array, from 0; -1: there is none */
     char name[32];        /* empty: the whole of it */
     char message[160];
 };
@@ -61,6 +62,7 @@ struct error {
     uint32_t retry_after_ms; /* 0: nothing known */
     char detail[ERROR_DETAIL_BYTES];
     char cause[ERROR_CAUSE_BYTES];
+    int64_t element; /* that the fields to come are of; -1: of none */
     size_t field_count;
     struct field_error fields[ERROR_FIELDS_MAX];
 };
@@ -71,6 +73,7 @@ static inline void error_init(struct error *err)
     err->retry_after_ms = 0;
     err->detail[0] = err->cause[0] = '\0';
     err->field_count = 0;
+    err->element = -1;
 }
 
 /*
@@ -92,5 +95,8 @@ void error_set_cause(struct error *err, const char *format, ...)
  */
 enum err_code error_add_field(struct error *err, const char *location, const char *name,
                               const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Add the bad fields of another ERR_VALIDATION, as many as there is room for. */
+void error_add_fields(struct error *err, const struct error *other);
 
 #endif

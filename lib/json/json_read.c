@@ -187,11 +187,18 @@ static void refuse_as_jansson_says(struct error *err, const char *location, stru
 
 struct json_document *json_document_new(struct slice text, const char *location, struct error *err)
 {
+    return json_document_new_line(text, location, 1, err);
+}
+
+struct json_document *json_document_new_line(struct slice text, const char *location, int line,
+                                             struct error *err)
+{
     /* The original's reader ignores a byte order mark, which some editors leave. */
     if (slice_starts_with(text, SLICE("\xef\xbb\xbf")))
         text = slice_of(text.ptr + 3, text.len - 3);
     struct place too_deep = find_excessive_depth(text);
     if (too_deep.line > 0) {
+        too_deep.line += line - 1;
         refuse(err, location, "", too_deep, "nested too deeply");
         return NULL;
     }
@@ -201,8 +208,10 @@ struct json_document *json_document_new(struct slice text, const char *location,
                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL |
                                   JSON_ALLOW_NUL,
                               &failure);
-    if (!root)
+    if (!root) {
+        failure.line += line - 1;
         refuse_as_jansson_says(err, location, text, &failure);
+    }
     return (struct json_document *)(void *)root;
 }
 

@@ -36,6 +36,10 @@ enum json_kind {
 struct json_document *json_document_new(struct slice text, const char *location, struct error *err);
 void json_document_free(struct json_document *document);
 
+/* The same of a text whose first line has this number in what it was taken from. */
+struct json_document *json_document_new_line(struct slice text, const char *location, int line,
+                                             struct error *err);
+
 const struct json_value *json_document_root(const struct json_document *document);
 
 /* Of a member that is absent (NULL): JSON_KIND_NULL. */

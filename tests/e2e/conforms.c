@@ -89,7 +89,7 @@ static const struct json_value *resolve(const struct json_value *value)
 struct visit {
     const char *where;
     const struct json_value *schema, *value;
-    bool has_found;
+    bool has_found, is_strict;
     size_t count;
 };
 
@@ -124,20 +124,45 @@ static bool visit_choice(void *context, struct slice name, const struct json_val
     return true;
 }
 
-/* The first that its `type` admits is the one that is meant. */
+static bool visit_lacking(void *context, struct slice name, const struct json_value *required)
+{
+    (void)name;
+    struct visit *v = context;
+    v->has_found = v->has_found || !member_of(v->value, text_of(required));
+    return true;
+}
+
+static bool may_be_meant(const struct json_value *schema, const struct json_value *value,
+                         bool is_strict)
+{
+    struct visit of_type = {.value = value}, lacking = {.value = value};
+    (void)visit_type(&of_type, SLICE(""), json_value_member(schema, "type"));
+    if (is_strict)
+        json_value_each(json_value_member(schema, "required"), visit_lacking, &lacking);
+    return of_type.has_found && !lacking.has_found;
+}
+
 static bool visit_alternative(void *context, struct slice name,
                               const struct json_value *alternative)
 {
     (void)name;
     struct visit *v = context;
-    struct visit of_type = {.value = v->value};
     const struct json_value *schema = resolve(alternative);
-    (void)visit_type(&of_type, SLICE(""), json_value_member(schema, "type"));
-    if (of_type.has_found && !v->has_found) {
+    if (!v->has_found && may_be_meant(schema, v->value, v->is_strict)) {
         v->has_found = true;
         check_schema(v->where, schema, v->value);
     }
     return true;
+}
+
+/* Meant is the first that has the value's type and all whose members are there; else the first
+ * that has its type. */
+static void check_alternatives(struct visit *v, const struct json_value *alternatives)
+{
+    v->is_strict = true;
+    json_value_each(alternatives, visit_alternative, v);
+    v->is_strict = false;
+    json_value_each(alternatives, visit_alternative, v);
 }
 
 static bool visit_required(void *context, struct slice name, const struct json_value *required)
@@ -225,7 +250,7 @@ static bool visit_keyword(void *context, struct slice keyword, const struct json
     } else if (slice_equals(keyword, SLICE("const"))) {
         is_wrong = !slice_equals(text, text_of(is));
     } else if (slice_equals(keyword, SLICE("anyOf"))) {
-        json_value_each(is, visit_alternative, v);
+        check_alternatives(v, is);
         is_wrong = !v->has_found;
     } else if (slice_equals(keyword, SLICE("required"))) {
         json_value_each(is, visit_required, v);
@@ -235,6 +260,8 @@ static bool visit_keyword(void *context, struct slice keyword, const struct json
         is_wrong = is_beyond(is, (double)code_points(text), false);
     } else if (slice_equals(keyword, SLICE("maxLength"))) {
         is_wrong = is_beyond(is, (double)code_points(text), true);
+    } else if (slice_equals(keyword, SLICE("minItems"))) {
+        is_wrong = is_beyond(is, (double)v->count, false);
     } else if (slice_equals(keyword, SLICE("maxItems"))) {
         is_wrong = is_beyond(is, (double)v->count, true);
     } else if (slice_equals(keyword, SLICE("format")) && is_text(is, "date-time")) {

@@ -28,6 +28,11 @@ for i in 1 2; do
     answers "a sample" 201 POST /api/metrics -d "$(sample "$i" "-$i.5")"
     answers "a sample of 1e308" 201 POST /api/metrics -d "$(sample "$i" 1e308 huge)"
 done
+answers "many samples" 201 POST /api/metrics -d "[$(sample 3 1),$(sample 3 2)]"
+answers "many samples, a line each" 201 POST /api/metrics -H 'Content-Type: application/x-ndjson' \
+    --data-binary "$(sample 4 1; sample 4 2)"
+answers "those that are good" 201 POST "/api/metrics?partial=true" -d "[$(sample 5 1),7,$(sample x 2)]"
+answers "many of which one is wrong" 422 POST /api/metrics -d "[$(sample 6 1),$(sample x 2)]"
 window='from=2026-02-21T12:00:00Z&to=2026-02-21T12:00:10Z'
 for type in cpu huge unknown; do
     for query in '' '&period=daily&compare=previous' "&$window&compare=previous&percentiles=0,99.9" '&percentiles='; do

@@ -153,6 +153,8 @@ ask GET /api/metrics/summary
 check "a summary without a type is 422" eval 'is 422 && has "\"loc\":[\"query\",\"type\"]"'
 ask POST /api/metrics -d '{"timestamp":"2026-02-30T12:00:00Z","value":true,"type":""}'
 check "every wrong member is named" eval 'is 422 && has "\"pointer\":\"/timestamp\"" && has "\"pointer\":\"/value\"" && has "\"pointer\":\"/type\""'
+ask POST /api/metrics -d '[{"timestamp":0,"value":1,"type":"a"},{"timestamp":0,"value":"x","type":"a"}]'
+check "of many samples all are refused, and which is wrong is told" eval 'is 422 && has "\"pointer\":\"/1/value\""'
 ask GET /no/such/path
 check "an unknown path is a 404 problem" eval 'is 404 && has "\"code\":\"NOT_FOUND\""'
 ask PUT /api/metrics

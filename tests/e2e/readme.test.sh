@@ -38,7 +38,7 @@ command='' expected='' is_shown='' asked='' commands=0
 while IFS= read -r line; do
     case $line in
     '## A tour with curl') service_start tour EXTERNAL_SERVICE_FAILURE_RATE=0 && is_shown=yes ;;
-    '## A worked example') service_start example RATE_LIMIT_REQUESTS=0 && is_shown=yes ;;
+    '## A worked example') service_start example && is_shown=yes ;;
     '## '*) is_shown='' ;;
     esac
     [[ $is_shown ]] || continue

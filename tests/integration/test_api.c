@@ -67,7 +67,8 @@ static const struct refusal {
 } refusals[] = {
     {"", 422, "\"loc\":[\"body\"]"},
     {"nonsense", 422, "\"loc\":[\"body\"]"},
-    {"[]", 422, "must be a JSON object"},
+    {"[]", 422, "must hold at least one sample"},
+    {"7", 422, "must be a JSON object"},
     {"{}", 422, "[\"body\",\"timestamp\"],\"msg\":\"Field required\",\"pointer\":\"/timestamp\""},
     {"{}", 422, "[\"body\",\"value\"],\"msg\":\"Field required\""},
     {"{}", 422, "[\"body\",\"type\"],\"msg\":\"Field required\""},

@@ -30,7 +30,8 @@ int test_app_begin(void **state)
     test_redis_start(&test_app.redis, NULL);
     arena_init(&test_app.arena, ARENA_BYTES);
     response_init(&test_app.res);
-    test_app.if_none_match = test_app.accept = test_app.authorization = test_app.confirm = "";
+    test_app.if_none_match = test_app.accept = test_app.authorization = test_app.confirm =
+        test_app.content_type = "";
     test_app.body = test_app.headers = "";
     return 0;
 }
@@ -114,6 +115,7 @@ static int ask(const char *method, const char *path, const char *query, const ch
                           .accept = slice_from_string(test_app.accept),
                           .authorization = slice_from_string(test_app.authorization),
                           .confirm = slice_from_string(test_app.confirm),
+                          .content_type = slice_from_string(test_app.content_type),
                           .source = {&posted, read_posted},
                           .arena = arena};
     response_reset(res);

@@ -25,7 +25,8 @@ struct test_app {
     struct app *app; /* of the worker that is asked */
     struct arena arena;
     struct response res;
-    const char *if_none_match, *accept, *authorization, *confirm; /* of the requests to come */
+    const char *if_none_match, *accept, *authorization, *confirm,
+        *content_type;          /* of the requests to come */
     const char *body, *headers; /* of the last response, as text; borrowed from `res` */
 };
 
