@@ -40,8 +40,8 @@ static void reset(struct adapter *adapter)
 /* The variables that we look at, each found in one pass. */
 struct variables {
     struct slice method, script_name, path_info, request_uri, query, remote_address;
-    struct slice content_length, authorization, if_none_match, accept, confirm, content_type,
-        request_id;
+    struct slice content_length, content_type, content_encoding;
+    struct slice authorization, if_none_match, accept, confirm, request_id;
 };
 
 static void read_variables(char *const *envp, struct variables *v)
@@ -62,6 +62,7 @@ static void read_variables(char *const *envp, struct variables *v)
         {SLICE("HTTP_ACCEPT"), &v->accept},
         {SLICE("HTTP_X_CONFIRM_DELETE"), &v->confirm},
         {SLICE("CONTENT_TYPE"), &v->content_type},
+        {SLICE("HTTP_CONTENT_ENCODING"), &v->content_encoding},
         {SLICE("HTTP_X_REQUEST_ID"), &v->request_id},
     };
     for (; *envp; envp++) {
@@ -144,6 +145,7 @@ void adapter_serve(struct adapter *adapter, struct FCGX_Request *fcgx)
         .accept = v.accept,
         .confirm = v.confirm,
         .content_type = v.content_type,
+        .content_encoding = v.content_encoding,
         .content_length = v.content_length,
         .source = {fcgx->in, read_stdin},
         .arena = &adapter->arena,

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "content_coding.h"
 #include "log.h"
 #include "number.h"
 #include "problem.h"
@@ -121,6 +122,18 @@ static enum err_code read_body(struct request *req, size_t limit, struct error *
     return ERR_OK;
 }
 
+static enum err_code take_body(const struct app *app, struct request *req, struct response *res,
+                               struct error *err)
+{
+    size_t limit = (size_t)app->config->body_limit_bytes;
+    enum err_code code = read_body(req, limit, err);
+    if (code == ERR_OK)
+        code = content_decode(req->content_encoding, limit, req->arena, &req->body, err);
+    if (code == ERR_UNSUPPORTED_CODING)
+        response_header(res, "Accept-Encoding", CONTENT_CODINGS);
+    return code;
+}
+
 static enum err_code answer(const struct route_table *table, struct app *app, struct request *req,
                             struct response *res, struct error *err)
 {
@@ -144,7 +157,7 @@ static enum err_code answer(const struct route_table *table, struct app *app, st
     req->route = route;
     if (check_token(app, req, res, err) != ERR_OK)
         return err->code;
-    if (route->takes_body && read_body(req, (size_t)app->config->body_limit_bytes, err) != ERR_OK)
+    if (route->takes_body && take_body(app, req, res, err) != ERR_OK)
         return err->code;
     return route->handler(app, req, res, err);
 }

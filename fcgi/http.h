@@ -41,7 +41,7 @@ struct request {
     struct slice if_none_match;
     struct slice accept;
     struct slice confirm; /* X-Confirm-Delete */
-    struct slice content_type;
+    struct slice content_type, content_encoding;
     struct slice content_length; /* as it came; empty: not told */
     struct body_source source;
     struct slice body;         /* filled by dispatch, before the handler */

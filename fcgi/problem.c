@@ -12,6 +12,8 @@ static const struct problem_kind kinds[ERR_CODE_COUNT] = {
     [ERR_NOT_FOUND] = {404, "/problems/not-found", "Not found"},
     [ERR_METHOD_NOT_ALLOWED] = {405, "/problems/method-not-allowed", "Method not allowed"},
     [ERR_PAYLOAD_TOO_LARGE] = {413, "/problems/payload-too-large", "Content too large"},
+    [ERR_UNSUPPORTED_CODING] = {415, "/problems/unsupported-content-coding",
+                                "Unsupported content coding"},
     [ERR_CONFIRMATION_REQUIRED] = {428, "/problems/confirmation-required", "Confirmation required"},
     /* draft-ietf-httpapi-ratelimit-headers */
     [ERR_RATE_LIMITED] = {429, "https://iana.org/assignments/http-problem-types#quota-exceeded",

@@ -21,6 +21,7 @@
     X(ERR_NOT_FOUND, "NOT_FOUND", false)                                                           \
     X(ERR_METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", false)                                         \
     X(ERR_PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", false)                                           \
+    X(ERR_UNSUPPORTED_CODING, "UNSUPPORTED_CONTENT_CODING", false)                                 \
     X(ERR_CONFIRMATION_REQUIRED, "CONFIRMATION_REQUIRED", false)                                   \
     X(ERR_RATE_LIMITED, "RATE_LIMIT_EXCEEDED", false)                                              \
     X(ERR_LIMIT_REACHED, "LIMIT_REACHED", false)                                                   \

@@ -77,6 +77,7 @@ echo "POST /api/metrics $status
 DELETE /api/metrics $status" >>"$work/seen"
 answers "no JSON" 422 POST /api/metrics -d x
 answers "a body that is too long" 413 POST /api/metrics -d "$(printf '%5000s' x)"
+answers "a coding that is not known" 415 POST /api/metrics -H 'Content-Encoding: br' -d x
 answers "a period that there is not" 400 GET "/api/metrics/summary?type=cpu&period=weekly"
 refuses() { # refuses PATH NAME WHAT WOULD BE RIGHT
     answers "$1" 422 GET "/api/metrics/$1"

@@ -98,7 +98,7 @@ static void there_is_room_for_so_many_samples(void **state)
 static void there_is_room_for_so_many_types_and_hours(void **state)
 {
     (void)state;
-    static char names[BATCH_GROUPS_MAX][8];
+    static char names[BATCH_GROUPS_MAX][16];
     for (int i = 0; i < BATCH_GROUPS_MAX - 1; i++) {
         (void)snprintf(names[i], sizeof names[i], "t%d", i);
         assert_int_equal(add(names[i], 0, i), BATCH_ADDED);
