@@ -117,26 +117,15 @@ static void chunks_that_a_batch_closed_are_sealed(void **state)
 
 /* --- All or nothing ----------------------------------------------------------------- */
 
-/* What Redis counts as a change, and writes into its append-only file, even if undone. */
-static long changes_of_redis(void)
-{
-    static const char name[] = "rdb_changes_since_last_save:";
-    char text[4096];
-    assert_true(test_store_command(text, sizeof text, "INFO persistence"));
-    const char *found = strstr(text, name);
-    assert_non_null(found);
-    return strtol(found + sizeof name - 1, NULL, 10);
-}
-
 static void assert_refused(const struct rate_policy *policy, enum err_code wanted, const char *says)
 {
     struct rate_verdict verdict;
     struct error err;
-    long before = changes_of_redis();
+    long before = test_store_changes();
     assert_int_equal(store_with(policy, &verdict, &err), wanted);
     if (!strstr(err.detail, says) && !strstr(err.cause, says))
         fail_msg("not said: %s; but: %s (%s)", says, err.detail, err.cause);
-    assert_int_equal(changes_of_redis(), before);
+    assert_int_equal(test_store_changes(), before);
 }
 
 static void a_type_too_many_refuses_all(void **state)
@@ -211,9 +200,9 @@ static void a_strangers_keys_refuse_all(void **state)
                 add("cpu", k, 1.0);
             struct rate_verdict verdict;
             struct error err;
-            long before = changes_of_redis();
+            long before = test_store_changes();
             if (store_with(&test_store_no_limit, &verdict, &err) != ERR_OK)
-                assert_int_equal(changes_of_redis(), before);
+                assert_int_equal(test_store_changes(), before);
             else
                 assert_string_equal(keys[i], "ra:rl:{somebody}:p"); /* not looked at */
         }

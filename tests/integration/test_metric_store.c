@@ -16,26 +16,15 @@
 
 static const struct rate_policy three_a_minute = {"post", 3, 60};
 
-/* What Redis counts as a change, and writes into its append-only file, even if undone. */
-static long changes_of_redis(void)
-{
-    static const char name[] = "rdb_changes_since_last_save:";
-    char text[4096];
-    assert_true(test_store_command(text, sizeof text, "INFO persistence"));
-    const char *found = strstr(text, name);
-    assert_non_null(found);
-    return strtol(found + sizeof name - 1, NULL, 10);
-}
-
 static void assert_nothing_changes(const char *type, int64_t at_us,
                                    const struct rate_policy *policy, enum err_code wanted)
 {
     char before[64], after[64];
     struct rate_verdict verdict;
     assert_true(test_store_command(before, sizeof before, "DEBUG DIGEST"));
-    long changes = changes_of_redis();
+    long changes = test_store_changes();
     assert_int_equal(test_store_add(type, at_us, 1.0, policy, &verdict), wanted);
-    assert_int_equal(changes_of_redis(), changes);
+    assert_int_equal(test_store_changes(), changes);
     assert_true(test_store_command(after, sizeof after, "DEBUG DIGEST"));
     assert_string_equal(before, after);
 }

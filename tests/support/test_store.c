@@ -250,3 +250,13 @@ void test_store_settle(void)
                      ERR_OK);
     redis_reply_free(reply);
 }
+
+long test_store_changes(void)
+{
+    static const char name[] = "rdb_changes_since_last_save:";
+    char text[4096];
+    assert_true(test_store_command(text, sizeof text, "INFO persistence"));
+    const char *found = strstr(text, name);
+    assert_non_null(found);
+    return strtol(found + sizeof name - 1, NULL, 10);
+}

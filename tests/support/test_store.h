@@ -69,6 +69,9 @@ void test_store_check_list(const char *type, size_t limit);
 bool test_store_command(char *out, size_t out_bytes, const char *text);
 void test_store_await(const char *text, const char *wanted);
 
+/* What Redis counts as a change, and writes into its append-only file, even if undone. */
+long test_store_changes(void);
+
 /* Until all write-backs that were begun have happened. */
 void test_store_settle(void);
 
