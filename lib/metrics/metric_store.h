@@ -57,8 +57,7 @@ enum err_code metric_store_add(struct metric_store *store, const struct sample *
 
 /*
  * Store a batch, all of it or nothing, if `policy` admits it, as one. Errors are those of
- * metric_store_add; the type or hour that is one too many is told in the detail. Costs a round
- * trip, about 6 us of Redis for the request and 3 for each type.
+ * metric_store_add; the type that is to blame is told in the cause. One round trip.
  */
 enum err_code metric_store_add_batch(struct metric_store *store, struct sample_batch *batch,
                                      const struct rate_policy *policy,

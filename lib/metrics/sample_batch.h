@@ -32,7 +32,7 @@ struct batch_type {
 
 struct sample_batch;
 
-/* NULL: no memory. About 64 KB, and 20 bytes a sample. */
+/* NULL: no memory. About 30 KB, and up to 64 bytes a sample. */
 struct sample_batch *sample_batch_new(void);
 void sample_batch_free(struct sample_batch *batch);
 
