@@ -74,6 +74,8 @@ static void note_wrong(struct intake *in, const struct error *wrong)
         return;
     }
     error_add_fields(&in->wrong, wrong);
+    if (!in->is_partial)
+        return;
     json_write_object(&in->rejections);
     json_write_name(&in->rejections, "index");
     json_write_integer(&in->rejections, in->index);

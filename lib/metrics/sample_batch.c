@@ -50,11 +50,6 @@ size_t sample_batch_type_count(const struct sample_batch *batch)
     return batch->type_count;
 }
 
-size_t sample_batch_group_count(const struct sample_batch *batch)
-{
-    return batch->group_count;
-}
-
 const struct batch_type *sample_batch_type(const struct sample_batch *batch, size_t index)
 {
     return &batch->types[index];

@@ -45,7 +45,6 @@ size_t sample_batch_count(const struct sample_batch *batch);
 
 /* Types and groups are numbered from 0, types in order of their first samples. */
 size_t sample_batch_type_count(const struct sample_batch *batch);
-size_t sample_batch_group_count(const struct sample_batch *batch);
 const struct batch_type *sample_batch_type(const struct sample_batch *batch, size_t index);
 const struct batch_group *sample_batch_group(const struct sample_batch *batch, size_t index);
 

@@ -31,7 +31,7 @@ enum {
     TENDING_FETCH_MAX = 16,                                         /* chunks read at once */
     TENDING_RECORDS_MAX = 33 * TENDER_KEEP_RECORDS + CHUNK_RECORDS, /* 32 days and a last chunk */
     TENDING_CHUNKS_MAX = TENDING_RECORDS_MAX / CHUNK_RECORDS + 1,
-    TENDING_ARGS_MAX = 157,
+    TENDING_ARGS_MAX = 157, /* of one script: 6 KB of stack */
     TENDING_BURST_MS = 20,
     TENDING_REST_MS = 80,
     TENDING_TURN_MS = 15000,
