@@ -46,12 +46,13 @@ INC_lib/json := $(INC_lib/base) -Ilib/json
 INC_lib/redis := $(INC_lib/base) -Ilib/redis -I$(GEN)
 INC_lib/guard := $(INC_lib/redis) -Ilib/guard
 INC_lib/metrics := $(INC_lib/guard) -Ilib/metrics
+INC_lib/formats := $(INC_lib/json) -Ilib/metrics -Ilib/formats
 INC_lib/upstream := $(INC_lib/guard) -Ilib/json -Ilib/upstream
-INC_fcgi := -Ilib/metrics $(INC_lib/upstream) -Ifcgi
+INC_fcgi := -Ilib/metrics -Ilib/formats $(INC_lib/upstream) -Ifcgi
 INC_www := $(INC_lib/json)
 INC_tests := $(INC_fcgi) -Itests/support
 
-LIB_DIRS := lib/base lib/json lib/redis lib/guard lib/metrics lib/upstream
+LIB_DIRS := lib/base lib/json lib/redis lib/guard lib/metrics lib/formats lib/upstream
 LIB_SOURCES := $(foreach d,$(LIB_DIRS),$(wildcard $(d)/*.c))
 FCGI_SOURCES := $(wildcard fcgi/*.c)
 LUA := $(wildcard lib/redis/scripts/*.lua)

@@ -36,50 +36,106 @@ bool number_parse_int64(struct slice text, int64_t min, int64_t max, int64_t *ou
     return true;
 }
 
-static size_t skip_digits(struct slice text, size_t i)
+/* What was read of a number: `digits` of it make the mantissa, if they are few enough. */
+struct scanned {
+    bool is_negative;
+    uint64_t mantissa;
+    int digits; /* significant ones, so without zeros in front */
+    int exponent;
+};
+
+enum { MANTISSA_DIGITS_MAX = 19, EXPONENT_MAX = 100000 };
+
+static const char *scan_digits(const char *at, const char *end, struct scanned *number)
 {
-    while (i < text.len && is_digit(text.ptr[i]))
-        i++;
-    return i;
+    for (; at < end && is_digit(*at); at++) {
+        if (number->digits < MANTISSA_DIGITS_MAX)
+            number->mantissa = number->mantissa * 10 + (uint64_t)(*at - '0');
+        number->digits += number->digits > 0 || *at != '0';
+    }
+    return at;
 }
 
-static size_t skip_sign(struct slice text, size_t i)
+/* At an `e`: what follows it, or `at` if that is no exponent. */
+static const char *scan_exponent(const char *at, const char *end, struct scanned *number)
 {
-    return i < text.len && (text.ptr[i] == '+' || text.ptr[i] == '-') ? i + 1 : i;
+    const char *digit = at + 1;
+    bool is_negative = digit < end && *digit == '-';
+    if (digit < end && (*digit == '-' || *digit == '+'))
+        digit++;
+    if (digit == end || !is_digit(*digit))
+        return at;
+    int exponent = 0;
+    for (; digit < end && is_digit(*digit); digit++) {
+        if (exponent < EXPONENT_MAX)
+            exponent = exponent * 10 + (*digit - '0');
+    }
+    number->exponent += is_negative ? -exponent : exponent;
+    return digit;
 }
 
 /* [sign] digits [. digits] [e [sign] digits], with a digit on one side of the point. */
-static bool is_decimal(struct slice text)
+static size_t scan_number(struct slice text, struct scanned *number)
 {
-    size_t start = skip_sign(text, 0);
-    size_t i = skip_digits(text, start);
-    size_t digits = i - start;
-    if (i < text.len && text.ptr[i] == '.') {
-        start = i + 1;
-        i = skip_digits(text, start);
-        digits += i - start;
+    const char *at = text.ptr, *end = at + text.len;
+    *number = (struct scanned){0};
+    if (at < end && (*at == '-' || *at == '+'))
+        number->is_negative = *at++ == '-';
+    const char *whole = at;
+    at = scan_digits(at, end, number);
+    ptrdiff_t digits = at - whole;
+    if (at < end && *at == '.') {
+        const char *fraction = ++at;
+        at = scan_digits(at, end, number);
+        digits += at - fraction;
+        number->exponent = at - fraction < EXPONENT_MAX ? -(int)(at - fraction) : -EXPONENT_MAX;
     }
     if (digits == 0)
+        return 0;
+    if (at < end && (*at == 'e' || *at == 'E'))
+        at = scan_exponent(at, end, number);
+    return (size_t)(at - text.ptr);
+}
+
+/* Both the mantissa and the power are exact, so their product or quotient is rounded once. */
+static bool is_exact(const struct scanned *number, double *out)
+{
+    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    const int powers_max = (int)(sizeof powers / sizeof *powers) - 1;
+    if (number->digits > MANTISSA_DIGITS_MAX || number->mantissa > UINT64_C(1) << 53 ||
+        number->exponent < -powers_max || number->exponent > powers_max)
         return false;
-    if (i < text.len && (text.ptr[i] == 'e' || text.ptr[i] == 'E')) {
-        start = skip_sign(text, i + 1);
-        i = skip_digits(text, start);
-        if (i == start)
-            return false;
-    }
-    return i == text.len;
+    double value = (double)number->mantissa;
+    if (number->exponent < 0)
+        value /= powers[-number->exponent];
+    else
+        value *= powers[number->exponent];
+    *out = number->is_negative ? -value : value;
+    return true;
+}
+
+size_t number_scan_double(struct slice text, double *out)
+{
+    struct scanned number;
+    size_t len = scan_number(text, &number);
+    if (len == 0 || len > NUMBER_TEXT_MAX)
+        return 0;
+    if (is_exact(&number, out))
+        return len;
+    char copy[NUMBER_TEXT_MAX + 1]; /* strtod wants a NUL */
+    memcpy(copy, text.ptr, len);
+    copy[len] = '\0';
+    *out = strtod(copy, NULL);
+    return len;
 }
 
 bool number_parse_double(struct slice text, double *out)
 {
-    char copy[NUMBER_TEXT_MAX + 1]; /* strtod wants a NUL */
+    double value;
     text = slice_trim(text);
-    if (text.len > NUMBER_TEXT_MAX || !is_decimal(text))
-        return false;
-    memcpy(copy, text.ptr, text.len);
-    copy[text.len] = '\0';
-    double value = strtod(copy, NULL);
-    if (!isfinite(value))
+    if (text.len == 0 || number_scan_double(text, &value) != text.len || !isfinite(value))
         return false;
     *out = value;
     return true;

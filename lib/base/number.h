@@ -23,6 +23,14 @@ bool number_parse_int64(struct slice text, int64_t min, int64_t max, int64_t *ou
 bool number_parse_double(struct slice text, double *out);
 
 /*
+ * The length of the decimal number, as above but without blanks, that `text` begins with, as
+ * long as can be; 0: it begins with none, or one beyond NUMBER_TEXT_MAX bytes. `*out` is correctly
+ * rounded, infinite on overflow. Up to 19 digits with few decimals take 10 ns or so (exact powers
+ * of ten: Clinger, "How to read floating point numbers accurately", 1990); others are strtod's.
+ */
+size_t number_scan_double(struct slice text, double *out);
+
+/*
  * The shortest text that reads back as exactly `value` (finite), always with a point
  * or an exponent ("85.0", "1e+22"), as the original prints floats.
  * Returns a slice of `buffer`.

@@ -7,9 +7,10 @@ static bool is_control(uint32_t c)
     return c < 0x20 || (c >= 0x7f && c <= 0x9f);
 }
 
-const char *sample_check_type(struct slice type)
+/* The number of code points of a name that is well-formed, or what is wrong. */
+static const char *count_code_points(struct slice type, size_t *count)
 {
-    size_t count = 0;
+    *count = 0;
     while (type.len > 0) {
         uint32_t c;
         size_t len = utf8_decode(type, &c);
@@ -17,9 +18,30 @@ const char *sample_check_type(struct slice type)
             return "must be valid UTF-8";
         if (is_control(c))
             return "must not contain control characters";
-        if (++count > TYPE_CODE_POINTS_MAX)
-            return "must have at most 100 characters";
+        ++*count;
         type = slice_of(type.ptr + len, type.len - len);
     }
-    return count == 0 ? "must have 1 to 100 characters" : NULL;
+    return NULL;
+}
+
+const char *sample_check_type(struct slice type)
+{
+    size_t count;
+    if (type.len == 0)
+        return "must have 1 to 100 characters";
+    if (type.len > TYPE_BYTES_MAX)
+        return "must have at most 100 characters";
+    const char *wrong = count_code_points(type, &count);
+    if (!wrong && count > TYPE_CODE_POINTS_MAX && type.len > LONG_TYPE_BYTES_MAX)
+        return "must have at most 100 characters, or 255 bytes";
+    return wrong;
+}
+
+const char *sample_check_short_type(struct slice type)
+{
+    size_t count;
+    const char *wrong = sample_check_type(type);
+    if (!wrong && !count_code_points(type, &count) && count > TYPE_CODE_POINTS_MAX)
+        return "must have at most 100 characters";
+    return wrong;
 }

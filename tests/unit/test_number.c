@@ -4,7 +4,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "heap_slice.h"
 #include "number.h"
@@ -212,17 +215,82 @@ static void random_doubles_read_back_as_themselves(void **state)
         check_round_trip(ldexp(1, exponent));
 }
 
+/* Digits, perhaps with zeros in front and behind, a point and an exponent: often few digits. */
+static size_t random_decimal(struct test_random *random, char *text, size_t room)
+{
+    uint64_t mantissa = test_random_u64(random) >> test_random_below(random, 64);
+    int places = (int)test_random_below(random, 25);
+    int exponent = (int)test_random_below(random, 80) - 40;
+    int len;
+    switch (test_random_below(random, 4)) {
+    case 0:
+        len =
+            snprintf(text, room, "%s%" PRIu64, test_random_below(random, 2) ? "-" : "+", mantissa);
+        break;
+    case 1:
+        len = snprintf(text, room, "0%" PRIu64 ".%0*" PRIu64, mantissa % 1000, places, mantissa);
+        break;
+    case 2:
+        len = snprintf(text, room, "%" PRIu64 "e%+d", mantissa, exponent);
+        break;
+    default:
+        len = snprintf(text, room, ".%" PRIu64 "E%d", mantissa, exponent);
+        break;
+    }
+    return (size_t)len;
+}
+
+static void a_number_at_the_beginning_of_a_text_is_the_one_that_strtod_finds(void **state)
+{
+    (void)state;
+    static const char *const behind[] = {"", " ", "e", "e+", ",1", "x"};
+    struct test_random random = test_random_start();
+    for (int i = 0; i < 200000; i++) {
+        char text[128];
+        double value, expected;
+        size_t len = random_decimal(&random, text, sizeof text);
+        const char *tail = behind[test_random_below(&random, sizeof behind / sizeof *behind)];
+        memcpy(text + len, tail, strlen(tail) + 1);
+        expected = strtod(text, NULL);
+        struct slice exact = heap_slice_new(text, strlen(text));
+        size_t scanned = number_scan_double(exact, &value);
+        heap_slice_free(exact);
+        if (scanned != len || memcmp(&value, &expected, sizeof value) != 0)
+            fail_msg("%s: %zu bytes, %.17g; strtod has %.17g", text, scanned, value, expected);
+    }
+}
+
+static void what_overflows_is_infinite_and_what_is_none_has_no_length(void **state)
+{
+    (void)state;
+    double value;
+    assert_int_equal(number_scan_double(SLICE("1e400,"), &value), 5);
+    assert_true(isinf(value));
+    assert_int_equal(number_scan_double(SLICE("-1e999999999999999999999"), &value), 24);
+    assert_true(isinf(value) && value < 0);
+    assert_int_equal(number_scan_double(SLICE("1e-999999999999999999999"), &value), 24);
+    assert_true(value == 0);
+    static const char *const none[] = {"",    "-",  "+",  ".",   "-.", "e5",
+                                       ".e5", "x1", " 1", "inf", "nan"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_int_equal(number_scan_double(slice_from_string(none[i]), &value), 0);
+    assert_int_equal(number_scan_double(SLICE("0x10"), &value), 1);
+    assert_int_equal(number_scan_double(SLICE("1_000"), &value), 1);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[PRINTED_COUNT + 5] = {
+    struct CMUnitTest tests[PRINTED_COUNT + 7] = {
         cmocka_unit_test(decimals_are_read_from_text),
         cmocka_unit_test(what_is_no_finite_decimal_is_refused),
         cmocka_unit_test(a_text_beyond_the_maximum_is_refused),
         cmocka_unit_test(integers_keep_to_their_range),
         cmocka_unit_test(random_doubles_read_back_as_themselves),
+        cmocka_unit_test(a_number_at_the_beginning_of_a_text_is_the_one_that_strtod_finds),
+        cmocka_unit_test(what_overflows_is_infinite_and_what_is_none_has_no_length),
     };
     for (size_t i = 0; i < PRINTED_COUNT; i++) {
-        tests[5 + i] = (struct CMUnitTest){.name = printed[i].text,
+        tests[7 + i] = (struct CMUnitTest){.name = printed[i].text,
                                            .test_func = is_printed_as_its_row_says,
                                            .initial_state = (void *)(uintptr_t)&printed[i]};
     }

@@ -49,13 +49,14 @@ static const struct row rows[] = {
 static void assert_verdict(struct slice type, const char *refusal)
 {
     struct slice exact = heap_slice_new(type.ptr, type.len);
-    const char *wrong = sample_check_type(exact);
+    const char *wrong = sample_check_short_type(exact), *wrong_if_long = sample_check_type(exact);
     heap_slice_free(exact);
     if (refusal) {
         assert_non_null(wrong);
         assert_non_null(strstr(wrong, refusal));
     } else {
         assert_null(wrong);
+        assert_null(wrong_if_long);
     }
 }
 
@@ -86,12 +87,27 @@ static void characters_are_counted_not_bytes(void **state)
     }
 }
 
+static void a_long_name_has_up_to_255_bytes_or_100_characters(void **state)
+{
+    (void)state;
+    char type[TYPE_BYTES_MAX + 4];
+    memset(type, 'x', sizeof type);
+    assert_null(sample_check_type(slice_of(type, LONG_TYPE_BYTES_MAX)));
+    assert_non_null(sample_check_short_type(slice_of(type, LONG_TYPE_BYTES_MAX)));
+    assert_non_null(sample_check_type(slice_of(type, LONG_TYPE_BYTES_MAX + 1)));
+    for (size_t i = 0; i < sizeof type / 4; i++)
+        memcpy(type + 4 * i, "\xf0\x9f\x98\x80", 4);
+    assert_null(sample_check_type(slice_of(type, TYPE_BYTES_MAX)));
+    assert_non_null(sample_check_type(slice_of(type, TYPE_BYTES_MAX + 4)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_row_is_judged_as_it_says),
         cmocka_unit_test(a_nul_is_a_control_character),
         cmocka_unit_test(characters_are_counted_not_bytes),
+        cmocka_unit_test(a_long_name_has_up_to_255_bytes_or_100_characters),
     };
     return cmocka_run_group_tests_name("sample", tests, NULL, NULL);
 }

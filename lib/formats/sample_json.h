@@ -1,8 +1,8 @@
 /*
  * sample_json: a sample as a JSON object {"timestamp":…,"value":…,"type":…}. Pure.
  */
-#ifndef FCGI_SAMPLE_JSON_H
-#define FCGI_SAMPLE_JSON_H
+#ifndef LIB_FORMATS_SAMPLE_JSON_H
+#define LIB_FORMATS_SAMPLE_JSON_H
 
 #include "error.h"
 #include "json_read.h"

@@ -32,7 +32,7 @@ static void read_type(const struct json_value *value, struct slice *type, struct
 {
     const char *wrong = "must be a string";
     if (json_value_text(value, type))
-        wrong = sample_check_type(*type);
+        wrong = sample_check_short_type(*type);
     if (wrong)
         (void)error_add_field(err, "body", "type", "%s", wrong);
 }

@@ -1,0 +1,43 @@
+/*
+ * series_name: the name of a series that has labels: `metric;label=value;…`, labels in order
+ * of their names (bytes), as Graphite writes tags. Pure.
+ *
+ * A `;` within a part, and a `=` within a label's name, are written %3B and %3D, so that
+ * different labels never make one name.
+ */
+#ifndef LIB_FORMATS_SERIES_NAME_H
+#define LIB_FORMATS_SERIES_NAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "slice.h"
+
+enum { SERIES_NAME_BYTES_MAX = 255, SERIES_LABELS_MAX = 64 };
+
+struct series_labels {
+    size_t count;
+    struct series_label {
+        struct slice name, value;
+    } at[SERIES_LABELS_MAX];
+};
+
+/* Borrows both. False: there are SERIES_LABELS_MAX already. */
+bool series_labels_add(struct series_labels *labels, struct slice name, struct slice value);
+
+/*
+ * In order of names, for series_name_spell; a label whose value is empty is dropped, for it is
+ * the same as none. NULL, or a static text: what is wrong (a name twice, an empty name).
+ */
+const char *series_labels_sort(struct series_labels *labels);
+
+/*
+ * `metric`, behind it `field` (of {NULL, 0}: nothing) after a point, then the sorted labels,
+ * into `name`, whose bytes are `buffer`'s. NULL, or a static text that reads well behind "name: "
+ * (longer than SERIES_NAME_BYTES_MAX; empty; no UTF-8; control characters).
+ */
+const char *series_name_spell(struct slice metric, struct slice field,
+                              const struct series_labels *labels,
+                              char buffer[static SERIES_NAME_BYTES_MAX], struct slice *name);
+
+#endif
