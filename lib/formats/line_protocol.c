@@ -215,7 +215,7 @@ static const char *make_name(struct series *series, struct slice key)
     char buffer[SERIES_NAME_BYTES_MAX];
     struct slice part = key;
     const char *wrong;
-    if (series->field.len > 0 && slice_equals(key, series->field))
+    if (slice_equals(key, series->field))
         return NULL;
     room.used = 0;
     if (!is_plain(key)) {
