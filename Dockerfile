@@ -5,7 +5,7 @@ FROM debian:bookworm-slim AS build
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         gcc make libc6-dev libfcgi-dev libhiredis-dev libjansson-dev \
-        libdeflate-dev libcurl4-gnutls-dev \
+        libdeflate-dev libsnappy-dev libcurl4-gnutls-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
@@ -16,7 +16,7 @@ FROM debian:bookworm-slim
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         lighttpd libfcgi0ldbl libhiredis0.14 libjansson4 \
-        libdeflate0 libcurl3-gnutls ca-certificates \
+        libdeflate0 libsnappy1v5 libcurl3-gnutls ca-certificates \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt /usr/share/doc /usr/share/man \
  && useradd --system --uid 990 --home-dir /run/analytics --shell /usr/sbin/nologin analytics \
  && install -d -o analytics -m 750 /run/analytics

@@ -38,7 +38,7 @@ endif
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -DANALYTICS_VERSION='"$(VERSION)"' -pthread -MMD -MP \
     $(WARNINGS) $(CFLAGS_$(MODE)) $(CFLAGS)
 ALL_LDFLAGS := -pthread $(LDFLAGS_$(MODE)) $(LDFLAGS)
-LIBS := -lhiredis -ljansson -ldeflate -lm
+LIBS := -lhiredis -ljansson -ldeflate -lsnappy -lm
 
 # Who may include whom: downwards only. A header that is not listed is not found.
 INC_lib/base := -Ilib/base

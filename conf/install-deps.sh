@@ -15,7 +15,7 @@ set -eu
 
 declare -A sets=(
     [run]="gcc make libc6-dev lighttpd redis-server libfcgi-dev libhiredis-dev libjansson-dev
-          libdeflate-dev libcurl4-gnutls-dev ca-certificates"
+          libdeflate-dev libsnappy-dev libcurl4-gnutls-dev ca-certificates"
     [test]="libcmocka-dev curl nginx-light spawn-fcgi procps"
     [bench]="wrk curl procps"
     [lint]="clang-format clang-tidy cppcheck shellcheck"

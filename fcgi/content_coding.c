@@ -1,10 +1,13 @@
 #include "content_coding.h"
 
 #include <libdeflate.h>
+#include <snappy-c.h>
 
-/* What is left of a body, and of the room for what it stands for. */
+enum outcome { DECODED, DAMAGED, TOO_LARGE, OUT_OF_MEMORY };
+
+/* What is left of a body, and what was made of it. */
 struct decoding {
-    struct libdeflate_decompressor *decompressor;
+    struct arena *arena;
     struct slice in;
     char *out;
     size_t written, bytes_max;
@@ -15,11 +18,13 @@ typedef enum libdeflate_result decompress_function(struct libdeflate_decompresso
                                                    size_t out_bytes, size_t *in_used,
                                                    size_t *out_used);
 
-static enum libdeflate_result decode_with(struct decoding *d, decompress_function *decompress)
+static enum libdeflate_result inflate_once(struct decoding *d,
+                                           struct libdeflate_decompressor *decompressor,
+                                           decompress_function *decompress)
 {
     size_t read, made;
     enum libdeflate_result result =
-        decompress(d->decompressor, d->in.ptr, d->in.len, d->out + d->written,
+        decompress(decompressor, d->in.ptr, d->in.len, d->out + d->written,
                    d->bytes_max - d->written, &read, &made);
     if (result == LIBDEFLATE_SUCCESS) {
         d->in = slice_of(d->in.ptr + read, d->in.len - read);
@@ -28,49 +33,96 @@ static enum libdeflate_result decode_with(struct decoding *d, decompress_functio
     return result;
 }
 
-static enum libdeflate_result decode_gzip(struct decoding *d)
+static enum libdeflate_result inflate_members(struct decoding *d,
+                                              struct libdeflate_decompressor *decompressor)
 {
     enum libdeflate_result result;
     do
-        result = decode_with(d, libdeflate_gzip_decompress_ex);
+        result = inflate_once(d, decompressor, libdeflate_gzip_decompress_ex);
     while (result == LIBDEFLATE_SUCCESS && d->in.len > 0);
     return result;
 }
 
-static enum libdeflate_result decode_deflate(struct decoding *d)
+static enum libdeflate_result inflate_stream(struct decoding *d,
+                                             struct libdeflate_decompressor *decompressor)
 {
-    enum libdeflate_result result = decode_with(d, libdeflate_zlib_decompress_ex);
+    enum libdeflate_result result = inflate_once(d, decompressor, libdeflate_zlib_decompress_ex);
     if (result == LIBDEFLATE_BAD_DATA)
-        result = decode_with(d, libdeflate_deflate_decompress_ex);
+        result = inflate_once(d, decompressor, libdeflate_deflate_decompress_ex);
     return result == LIBDEFLATE_SUCCESS && d->in.len > 0 ? LIBDEFLATE_BAD_DATA : result;
+}
+
+static enum outcome inflate(struct decoding *d,
+                            enum libdeflate_result (*inflate_all)(
+                                struct decoding *d, struct libdeflate_decompressor *decompressor))
+{
+    struct libdeflate_decompressor *decompressor = libdeflate_alloc_decompressor();
+    d->out = arena_alloc(d->arena, d->bytes_max + 1);
+    enum outcome outcome = OUT_OF_MEMORY;
+    if (d->out && decompressor) {
+        enum libdeflate_result result = inflate_all(d, decompressor);
+        outcome = result == LIBDEFLATE_SUCCESS              ? DECODED
+                  : result == LIBDEFLATE_INSUFFICIENT_SPACE ? TOO_LARGE
+                                                            : DAMAGED;
+    }
+    libdeflate_free_decompressor(decompressor);
+    return outcome;
+}
+
+static enum outcome decode_gzip(struct decoding *d)
+{
+    return inflate(d, inflate_members);
+}
+
+static enum outcome decode_deflate(struct decoding *d)
+{
+    return inflate(d, inflate_stream);
+}
+
+/* Its length stands in front, and is taken at its word only within the limit. */
+static enum outcome decode_snappy(struct decoding *d)
+{
+    size_t len;
+    if (snappy_uncompressed_length(d->in.ptr, d->in.len, &len) != SNAPPY_OK)
+        return DAMAGED;
+    if (len > d->bytes_max)
+        return TOO_LARGE;
+    d->out = arena_alloc(d->arena, len + 1);
+    if (!d->out)
+        return OUT_OF_MEMORY;
+    if (snappy_uncompress(d->in.ptr, d->in.len, d->out, &len) != SNAPPY_OK)
+        return DAMAGED;
+    d->written = len;
+    return DECODED;
 }
 
 static const struct {
     struct slice name;
-    enum libdeflate_result (*decode)(struct decoding *d);
+    enum outcome (*decode)(struct decoding *d);
 } codings[] = {
     {{"gzip", 4}, decode_gzip},
     {{"x-gzip", 6}, decode_gzip},
     {{"deflate", 7}, decode_deflate},
+    {{"snappy", 6}, decode_snappy},
 };
 
-static enum err_code decode(enum libdeflate_result (*decode_all)(struct decoding *d),
-                            struct decoding *d, struct error *err)
+static enum err_code explain(enum outcome outcome, size_t bytes_max, struct error *err)
 {
-    if (!d->out || !d->decompressor)
-        return error_set(err, ERR_NO_MEMORY, "Out of memory");
-    switch (decode_all(d)) {
-    case LIBDEFLATE_SUCCESS:
+    switch (outcome) {
+    case DECODED:
         return ERR_OK;
-    case LIBDEFLATE_INSUFFICIENT_SPACE:
-        return error_set(err, ERR_PAYLOAD_TOO_LARGE,
-                         "The body may have %zu bytes at most, also without its Content-Encoding",
-                         d->bytes_max);
-    default:
+    case DAMAGED:
         return error_set(err, ERR_BAD_REQUEST,
                          "The body is not what Content-Encoding says: it is damaged, cut off, or "
                          "goes on behind its end");
+    case TOO_LARGE:
+        return error_set(err, ERR_PAYLOAD_TOO_LARGE,
+                         "The body may have %zu bytes at most, also without its Content-Encoding",
+                         bytes_max);
+    case OUT_OF_MEMORY:
+        break;
     }
+    return error_set(err, ERR_NO_MEMORY, "Out of memory");
 }
 
 enum err_code content_decode(struct slice coding, size_t bytes_max, struct arena *arena,
@@ -82,16 +134,12 @@ enum err_code content_decode(struct slice coding, size_t bytes_max, struct arena
     for (size_t i = 0; i < sizeof codings / sizeof *codings; i++) {
         if (!slice_equals_ignoring_case(coding, codings[i].name))
             continue;
-        struct decoding d = {.decompressor = libdeflate_alloc_decompressor(),
-                             .in = *body,
-                             .out = arena_alloc(arena, bytes_max + 1),
-                             .bytes_max = bytes_max};
-        enum err_code code = decode(codings[i].decode, &d, err);
-        libdeflate_free_decompressor(d.decompressor);
-        if (code == ERR_OK)
+        struct decoding d = {.arena = arena, .in = *body, .bytes_max = bytes_max};
+        enum outcome outcome = codings[i].decode(&d);
+        if (outcome == DECODED)
             *body = slice_of(d.out, d.written);
-        return code;
+        return explain(outcome, bytes_max, err);
     }
     return error_set(err, ERR_UNSUPPORTED_CODING,
-                     "Content-Encoding must be one of gzip, deflate and identity");
+                     "Content-Encoding must be one of gzip, deflate, snappy and identity");
 }

@@ -24,7 +24,7 @@ const char *series_labels_sort(struct series_labels *labels)
             labels->at[at] = labels->at[at - 1];
             at--;
         }
-        if (at > 0 && order == 0)
+        if (order == 0)
             return "a label is there twice";
         labels->at[at] = label;
         count++;
@@ -49,36 +49,55 @@ static void put(struct text *text, struct slice part)
     text->len += part.len;
 }
 
-/* `second` may be `;` again. */
-static void put_escaped(struct text *text, struct slice part, char second)
+/* What the first byte of `part` has to be written as; {NULL, 0}: as it is. */
+static struct slice escape_of(struct slice part, bool is_label_name)
 {
-    while (part.len > 0) {
-        size_t plain = 0;
-        while (plain < part.len && part.ptr[plain] != ';' && part.ptr[plain] != second)
+    if (part.ptr[0] == ';')
+        return SLICE("%3B");
+    if (part.ptr[0] == '=' && is_label_name)
+        return SLICE("%3D");
+    if (part.ptr[0] == '%' &&
+        (slice_starts_with(part, SLICE("%3B")) || slice_starts_with(part, SLICE("%3D")) ||
+         slice_starts_with(part, SLICE("%25"))))
+        return SLICE("%25");
+    return (struct slice){NULL, 0};
+}
+
+static void put_escaped(struct text *text, struct slice part, bool is_label_name)
+{
+    size_t plain = 0;
+    while (plain < part.len) {
+        struct slice escape =
+            escape_of(slice_of(part.ptr + plain, part.len - plain), is_label_name);
+        if (!escape.ptr) {
             plain++;
+            continue;
+        }
         put(text, slice_of(part.ptr, plain));
-        if (plain == part.len)
-            return;
-        put(text, part.ptr[plain] == ';' ? SLICE("%3B") : SLICE("%3D"));
+        put(text, escape);
         part = slice_of(part.ptr + plain + 1, part.len - plain - 1);
+        plain = 0;
     }
+    put(text, part);
 }
 
 const char *series_name_spell(struct slice metric, struct slice field,
                               const struct series_labels *labels,
                               char buffer[static SERIES_NAME_BYTES_MAX], struct slice *name)
 {
+    if (metric.len == 0)
+        return "must not be empty";
     struct text text = {buffer, 0};
-    put_escaped(&text, metric, ';');
+    put_escaped(&text, metric, false);
     if (field.ptr) {
         put(&text, SLICE("."));
-        put_escaped(&text, field, ';');
+        put_escaped(&text, field, false);
     }
     for (size_t i = 0; i < labels->count; i++) {
         put(&text, SLICE(";"));
-        put_escaped(&text, labels->at[i].name, '=');
+        put_escaped(&text, labels->at[i].name, true);
         put(&text, SLICE("="));
-        put_escaped(&text, labels->at[i].value, ';');
+        put_escaped(&text, labels->at[i].value, false);
     }
     if (text.len > SERIES_NAME_BYTES_MAX)
         return "must have at most 255 bytes, with its labels";

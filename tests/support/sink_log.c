@@ -2,71 +2,75 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "iso8601.h"
 
-static void must(bool is_so)
-{
-    if (!is_so)
-        abort();
-}
+enum { TEXT_BYTES_MAX = 4 << 20 };
 
-__attribute__((format(printf, 2, 3))) static void add(struct sink_log *log, const char *format, ...)
+static bool goes_on(struct sink_log *log)
 {
-    enum { ADDED_MAX = 1024 };
-    if (log->room - log->len < ADDED_MAX) {
-        log->room = 2 * log->room + ADDED_MAX;
-        must((log->text = realloc(log->text, log->room)) != NULL);
-    }
-    va_list args;
-    va_start(args, format);
-    int added = vsnprintf(log->text + log->len, ADDED_MAX, format, args);
-    va_end(args);
-    must(added >= 0 && added < ADDED_MAX);
-    log->len += (size_t)added;
+    return log->wanted < 0 || --log->wanted > 0;
 }
 
 static bool take(void *context, const struct sample *sample)
 {
     struct sink_log *log = context;
-    must(isfinite(sample->value) && iso8601_has_text(sample->at));
-    must(!sample_check_type(sample->type));
-    add(log, "%.*s %.17g %" PRId64 "\n", (int)sample->type.len, sample->type.ptr, sample->value,
-        sample->at.us);
-    return --log->calls_left > 0;
+    sink_log_sample(log, sample->type, sample->at.us, sample->value);
+    return goes_on(log);
 }
 
 static bool refuse(void *context, int64_t index, const struct error *wrong)
 {
     struct sink_log *log = context;
-    must(wrong->code == ERR_VALIDATION && wrong->field_count == 1);
-    const struct field_error *field = &wrong->fields[0];
-    must(strcmp(field->location, "body") == 0 && field->element == -1);
-    size_t len = strlen(field->message);
-    must(len > 0 && len < sizeof field->message - 1);
-    if (log->has_places_alone)
-        len = strcspn(field->message, ":");
-    add(log, "! %" PRId64 " %.*s\n", index, (int)len, field->message);
-    return --log->calls_left > 0;
+    if (wrong->code != ERR_VALIDATION || wrong->field_count == 0)
+        abort();
+    strbuf_printf(&log->text, "refused %" PRId64 ":", index);
+    for (size_t i = 0; i < wrong->field_count; i++)
+        strbuf_printf(&log->text, "%s %s: %s", i > 0 ? ";" : "", wrong->fields[i].name,
+                      wrong->fields[i].message);
+    strbuf_append_char(&log->text, '\n');
+    return goes_on(log);
 }
 
 void sink_log_init(struct sink_log *log)
 {
-    *log = (struct sink_log){.sink = {log, take, refuse, 0}, .calls_left = SIZE_MAX};
-    add(log, "%s", "");
+    strbuf_init(&log->text, TEXT_BYTES_MAX);
+    sink_log_reset(log);
 }
 
 void sink_log_release(struct sink_log *log)
 {
-    free(log->text);
+    strbuf_release(&log->text);
 }
 
-bool sink_log_equals(const struct sink_log *a, const struct sink_log *b)
+void sink_log_reset(struct sink_log *log)
 {
-    return a->len == b->len && memcmp(a->text, b->text, a->len) == 0 &&
-           a->sink.skipped == b->sink.skipped;
+    strbuf_reset(&log->text);
+    log->sink = (struct sample_sink){.context = log, .take = take, .refuse = refuse};
+    log->wanted = -1;
+    log->samples = 0;
+}
+
+void sink_log_sample(struct sink_log *log, struct slice name, int64_t at_us, double value)
+{
+    if (!isfinite(value) || !iso8601_has_text((struct wall_time){at_us}) || sample_check_type(name))
+        abort();
+    strbuf_append_slice(&log->text, name);
+    strbuf_printf(&log->text, " %" PRId64 " %.17g\n", at_us, value);
+    log->samples++;
+}
+
+void sink_log_refusal(struct sink_log *log, int64_t index, const char *field, const char *why)
+{
+    strbuf_printf(&log->text, "refused %" PRId64 ": %s: %s\n", index, field, why);
+}
+
+const char *sink_log_end(struct sink_log *log, enum err_code code)
+{
+    strbuf_printf(&log->text, "skipped %" PRIu64 "\n%s", log->sink.skipped, err_name(code));
+    strbuf_append_char(&log->text, '\0');
+    if (strbuf_failed(&log->text))
+        abort();
+    return log->text.bytes;
 }

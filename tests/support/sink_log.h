@@ -1,33 +1,37 @@
 /*
- * sink_log: a sample sink that writes down what it is handed, as text, a line each:
+ * sink_log: a sample_sink that writes down what it is handed, a line each, so that two readings
+ * are compared as texts:
  *
- *   cpu.value;host=a 12.5 1700000000000000    a sample: name, value (%.17g), microseconds
- *   ! 6 line 7, column 13: a tag has no key…  a refusal: index, its one message
+ *   cpu;job=a 1700000000000000 1.5              name, microseconds, value
+ *   refused 3: labels: a label is there twice   and further fields after semicolons
+ *   skipped 2
+ *   OK                                          as sink_log_end was told
  *
- * Aborts at what no reader may hand over: a value that is not finite, an instant out of range, a
- * name that no type can have, a refusal that is not ERR_VALIDATION of the body, or is cut off.
+ * What no reader may hand over (a name, a value or a time that no sample can have) ends the
+ * program.
  */
 #ifndef TESTS_SUPPORT_SINK_LOG_H
 #define TESTS_SUPPORT_SINK_LOG_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
 #include "sample_sink.h"
+#include "strbuf.h"
 
 struct sink_log {
+    struct strbuf text;
     struct sample_sink sink; /* for the reader */
-    size_t calls_left;       /* the last one says to read no further */
-    bool has_places_alone;   /* messages are written up to their colon */
-    char *text;              /* ends in NUL */
-    size_t len, room;
+    int wanted;              /* takes and refusals before it says that it is enough; -1: all */
+    uint64_t samples;
 };
 
-/* An empty one; it must not be moved while a reader has its sink. */
 void sink_log_init(struct sink_log *log);
 void sink_log_release(struct sink_log *log);
+void sink_log_reset(struct sink_log *log);
 
-/* The same text, and as much skipped. */
-bool sink_log_equals(const struct sink_log *a, const struct sink_log *b);
+/* For those who have no sink. */
+void sink_log_sample(struct sink_log *log, struct slice name, int64_t at_us, double value);
+void sink_log_refusal(struct sink_log *log, int64_t index, const char *field, const char *why);
+
+/* The last lines; the whole text, borrowed until the reset. */
+const char *sink_log_end(struct sink_log *log, enum err_code code);
 
 #endif

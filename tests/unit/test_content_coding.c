@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <libdeflate.h>
+#include <snappy-c.h>
 
 #include "content_coding.h"
 #include "heap_slice.h"
@@ -24,15 +25,21 @@ static struct test_random chance;
 typedef size_t compress_function(struct libdeflate_compressor *compressor, const void *in,
                                  size_t in_bytes, void *out, size_t out_bytes);
 
+static size_t compress_snappy(struct libdeflate_compressor *none, const void *in, size_t in_bytes,
+                              void *out, size_t out_bytes)
+{
+    (void)none;
+    return snappy_compress(in, in_bytes, out, &out_bytes) == SNAPPY_OK ? out_bytes : 0;
+}
+
 static const struct {
     const char *name;
     compress_function *compress;
     bool has_check; /* a change of any byte is noticed */
 } codings[] = {
-    {"gzip", libdeflate_gzip_compress, true},
-    {" X-GZip ", libdeflate_gzip_compress, true},
-    {"deflate", libdeflate_zlib_compress, true},
-    {"Deflate", libdeflate_deflate_compress, false},
+    {"gzip", libdeflate_gzip_compress, true},    {" X-GZip ", libdeflate_gzip_compress, true},
+    {"deflate", libdeflate_zlib_compress, true}, {"Deflate", libdeflate_deflate_compress, false},
+    {"snappy", compress_snappy, false},          {" Snappy", compress_snappy, false},
 };
 enum { CODING_COUNT = sizeof codings / sizeof *codings };
 
@@ -115,23 +122,93 @@ static void members_of_gzip_are_one_body(void **state)
 static void a_byte_too_many_is_too_large(void **state)
 {
     (void)state;
-    enum { BOMB_BYTES = 4 << 20 };
-    unsigned char *bomb = calloc(1, BOMB_BYTES), coded[2 * BYTES_MAX];
+    enum { BOMB_BYTES = 4 << 20, CODED_BYTES = 2 * BOMB_BYTES };
+    unsigned char *bomb = calloc(1, BOMB_BYTES), *coded = malloc(CODED_BYTES);
     const size_t lengths[] = {BYTES_MAX + 1, BOMB_BYTES};
-    assert_non_null(bomb);
+    assert_true(bomb && coded);
     for (size_t i = 0; i < CODING_COUNT; i++) {
         for (size_t j = 0; j < 2; j++) {
             struct slice body;
-            size_t len = codings[i].compress(compressor, bomb, lengths[j], coded, sizeof coded);
+            size_t len = codings[i].compress(compressor, bomb, lengths[j], coded, CODED_BYTES);
             assert_true(len > 0);
             assert_int_equal(decode(codings[i].name, coded, len, &body), ERR_PAYLOAD_TOO_LARGE);
         }
     }
     struct slice body; /* in two members */
-    size_t len = libdeflate_gzip_compress(compressor, bomb, BYTES_MAX, coded, sizeof coded);
-    len += libdeflate_gzip_compress(compressor, bomb, 1, coded + len, sizeof coded - len);
+    size_t len = libdeflate_gzip_compress(compressor, bomb, BYTES_MAX, coded, CODED_BYTES);
+    len += libdeflate_gzip_compress(compressor, bomb, 1, coded + len, CODED_BYTES - len);
     assert_int_equal(decode("gzip", coded, len, &body), ERR_PAYLOAD_TOO_LARGE);
     free(bomb);
+    free(coded);
+}
+
+/* Snappy's length is a varint in front: believed, it would be allocated. */
+static void a_claim_of_too_much_is_refused_before_anything_is_allocated(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t len;
+        enum err_code code;
+    } rows[] = {
+        {"\x89\x27x", 3, ERR_PAYLOAD_TOO_LARGE},            /* BYTES_MAX + 1 */
+        {"\xff\xff\xff\xff\x0f", 5, ERR_PAYLOAD_TOO_LARGE}, /* 4 GiB - 1 */
+        {"\x80\x80\x80\x80\x10", 5, ERR_BAD_REQUEST},       /* 4 GiB: no length of snappy's */
+        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 10, ERR_BAD_REQUEST},
+        {"\xff\xff\xff", 3, ERR_BAD_REQUEST},
+        {"", 0, ERR_BAD_REQUEST},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct slice in = heap_slice_new(rows[i].bytes, rows[i].len), body = in;
+        error_init(&err);
+        assert_int_equal(content_decode(SLICE("snappy"), BYTES_MAX, &arena, &body, &err),
+                         rows[i].code);
+        assert_int_equal(arena.used_bytes, 0);
+        assert_ptr_equal(body.ptr, in.ptr);
+        heap_slice_free(in);
+    }
+}
+
+static void a_claim_is_made_good_to_the_byte(void **state)
+{
+    (void)state;
+    struct slice body;
+    assert_int_equal(decode("snappy",
+                            "\x03\x08"
+                            "abc",
+                            5, &body),
+                     ERR_OK);
+    assert_true(slice_equals(body, SLICE("abc")));
+    assert_int_equal(decode("snappy",
+                            "\x04\x08"
+                            "abc",
+                            5, &body),
+                     ERR_BAD_REQUEST);
+    assert_int_equal(decode("snappy",
+                            "\x02\x08"
+                            "abc",
+                            5, &body),
+                     ERR_BAD_REQUEST);
+    assert_int_equal(decode("snappy", "", 1, &body), ERR_OK); /* one byte, 0: nothing */
+    assert_int_equal(body.len, 0);
+}
+
+static void without_memory_nothing_is_decoded(void **state)
+{
+    (void)state;
+    unsigned char coded[2 * BYTES_MAX];
+    for (size_t i = 0; i < CODING_COUNT; i++) {
+        size_t len = codings[i].compress(compressor, "text", 4, coded, sizeof coded);
+        struct slice body = slice_of((const char *)coded, len);
+        struct arena none;
+        arena_init(&none, 0);
+        error_init(&err);
+        assert_int_equal(
+            content_decode(slice_from_string(codings[i].name), BYTES_MAX, &none, &body, &err),
+            ERR_NO_MEMORY);
+        assert_ptr_equal(body.ptr, coded);
+        arena_release(&none);
+    }
 }
 
 static void what_is_cut_off_or_goes_on_is_refused(void **state)
@@ -200,6 +277,9 @@ int main(void)
         TEST(what_is_not_coded_stays),
         TEST(members_of_gzip_are_one_body),
         TEST(a_byte_too_many_is_too_large),
+        TEST(a_claim_of_too_much_is_refused_before_anything_is_allocated),
+        TEST(a_claim_is_made_good_to_the_byte),
+        TEST(without_memory_nothing_is_decoded),
         TEST(what_is_cut_off_or_goes_on_is_refused),
         TEST(what_was_changed_is_refused),
         TEST(what_pretends_to_be_coded_is_refused),

@@ -14,18 +14,18 @@
 #include "iso8601.h"
 #include "line_protocol.h"
 #include "series_name.h"
-#include "sink_log.h"
+#include "line_log.h"
 #include "slow_line_protocol.h"
 #include "test_random.h"
 
 static const struct wall_time now = {INT64_C(1700000000123456)};
 
 /* What reading these bytes hands over; to be released. */
-static struct sink_log *read_bytes(const char *bytes, size_t len, enum line_unit unit)
+static struct line_log *read_bytes(const char *bytes, size_t len, enum line_unit unit)
 {
-    static struct sink_log log;
+    static struct line_log log;
     struct slice text = heap_slice_new(bytes, len);
-    sink_log_init(&log);
+    line_log_init(&log);
     line_protocol_read(text, unit, now, &log.sink);
     heap_slice_free(text);
     return &log;
@@ -33,18 +33,18 @@ static struct sink_log *read_bytes(const char *bytes, size_t len, enum line_unit
 
 struct line_row {
     const char *text;
-    const char *handed; /* as a sink_log has it */
+    const char *handed; /* as a line_log has it */
     uint64_t skipped;
 };
 
 static void check_rows(const struct line_row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct sink_log *log = read_bytes(rows[i].text, strlen(rows[i].text), LINE_NANOSECONDS);
+        struct line_log *log = read_bytes(rows[i].text, strlen(rows[i].text), LINE_NANOSECONDS);
         if (strcmp(log->text, rows[i].handed) != 0)
             fail_msg("%s\ngives %snot %s", rows[i].text, log->text, rows[i].handed);
         assert_int_equal(log->sink.skipped, rows[i].skipped);
-        sink_log_release(log);
+        line_log_release(log);
     }
 }
 
@@ -196,10 +196,10 @@ static void check_values_refused(const char *const *values, size_t count, const 
         int len = snprintf(text, sizeof text, "a v=%s,w=1 0\nb v=1 0", values[i]);
         (void)snprintf(handed, sizeof handed, "! 0 line 1, column 5: a field's value %s\nb.v 1 0\n",
                        wrong);
-        struct sink_log *log = read_bytes(text, (size_t)len, LINE_NANOSECONDS);
+        struct line_log *log = read_bytes(text, (size_t)len, LINE_NANOSECONDS);
         if (strcmp(log->text, handed) != 0)
             fail_msg("%s\ngives %snot %s", text, log->text, handed);
-        sink_log_release(log);
+        line_log_release(log);
     }
 }
 
@@ -303,9 +303,9 @@ static void a_name_is_text_without_control_characters(void **state)
          "! 0 line 1, column 3: " NO_CONTROLS "! 1 line 2, column 3: " NO_CONTROLS "a.v 1 0\n", 0},
     };
     CHECK_ROWS(rows);
-    struct sink_log *log = read_bytes("a\0 v=1", 6, LINE_NANOSECONDS);
+    struct line_log *log = read_bytes("a\0 v=1", 6, LINE_NANOSECONDS);
     assert_string_equal(log->text, "! 0 line 1, column 1: " NO_CONTROLS);
-    sink_log_release(log);
+    line_log_release(log);
 }
 
 static void timestamps_are_rounded_down_and_lie_within_years_1_to_9999(void **state)
@@ -339,9 +339,9 @@ static void timestamps_are_rounded_down_and_lie_within_years_1_to_9999(void **st
         char text[128], handed[128];
         int len = snprintf(text, sizeof text, "a v=1 %s", rows[i].text);
         (void)snprintf(handed, sizeof handed, "a.v 1 %" PRId64 "\n", rows[i].us);
-        struct sink_log *log = read_bytes(text, (size_t)len, rows[i].unit);
+        struct line_log *log = read_bytes(text, (size_t)len, rows[i].unit);
         assert_string_equal(log->text, handed);
-        sink_log_release(log);
+        line_log_release(log);
     }
 }
 
@@ -381,9 +381,9 @@ static void what_is_no_timestamp_is_refused(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[128];
         int len = snprintf(text, sizeof text, "a v=1 %s", rows[i].text);
-        struct sink_log *log = read_bytes(text, (size_t)len, rows[i].unit);
+        struct line_log *log = read_bytes(text, (size_t)len, rows[i].unit);
         assert_string_equal(log->text, rows[i].handed);
-        sink_log_release(log);
+        line_log_release(log);
     }
 }
 
@@ -427,7 +427,7 @@ __attribute__((format(printf, 2, 3))) static void put(size_t times, const char *
 /* Read what was put, which is gone then: the first and the last line of the log, and how many. */
 static void check_long(const char *first, const char *last, size_t count)
 {
-    struct sink_log *log = read_bytes(long_text, long_len, LINE_NANOSECONDS);
+    struct line_log *log = read_bytes(long_text, long_len, LINE_NANOSECONDS);
     const char *line = log->text;
     size_t found = 0;
     for (const char *p = log->text; (p = strchr(p, '\n')); p++) {
@@ -438,7 +438,7 @@ static void check_long(const char *first, const char *last, size_t count)
         fail_msg("%.200s\nis not %s", log->text, first);
     assert_string_equal(line, last);
     assert_int_equal(found, count);
-    sink_log_release(log);
+    line_log_release(log);
     long_len = 0;
 }
 
@@ -546,32 +546,32 @@ static void time_is_linear_in_the_length_of_any_text(void **state)
         put(1, "%s", rows[i].before);
         put(rows[i].pieces, "%s", rows[i].piece);
         put(1, "%s\nz v=1 0", rows[i].behind);
-        struct sink_log *log = read_bytes(long_text, long_len, LINE_NANOSECONDS);
+        struct line_log *log = read_bytes(long_text, long_len, LINE_NANOSECONDS);
         assert_true(log->len > 0 || rows[i].before[0] == '#' || rows[i].piece[0] == ' ');
-        sink_log_release(log);
+        line_log_release(log);
         long_len = 0;
     }
     put(1 << 20, "a s=\"\\\n");
-    struct sink_log *log = read_bytes(long_text, long_len, LINE_NANOSECONDS);
+    struct line_log *log = read_bytes(long_text, long_len, LINE_NANOSECONDS);
     assert_true(log->len > 0);
-    sink_log_release(log);
+    line_log_release(log);
 }
 
 /* --- Beside the slow reader ------------------------------------------------------------------ */
 
 static void compare_with_slow(struct slice text, enum line_unit unit)
 {
-    struct sink_log fast, slow;
-    sink_log_init(&fast);
-    sink_log_init(&slow);
+    struct line_log fast, slow;
+    line_log_init(&fast);
+    line_log_init(&slow);
     fast.has_places_alone = slow.has_places_alone = true;
     line_protocol_read(text, unit, now, &fast.sink);
     slow_line_protocol_read(text, unit, now, &slow.sink);
-    if (!sink_log_equals(&fast, &slow))
+    if (!line_log_equals(&fast, &slow))
         fail_msg("%.*s\ngives %snot %s(skipped: %" PRIu64 " and %" PRIu64 ")", (int)text.len,
                  text.ptr, fast.text, slow.text, fast.sink.skipped, slow.sink.skipped);
-    sink_log_release(&fast);
-    sink_log_release(&slow);
+    line_log_release(&fast);
+    line_log_release(&slow);
 }
 
 static void a_text_may_be_cut_anywhere(void **state)
@@ -722,14 +722,14 @@ static void random_texts_are_read_as_a_slow_reader_does(void **state)
 
 static void check_stops(size_t calls, const char *handed, uint64_t skipped)
 {
-    struct sink_log log;
-    sink_log_init(&log);
+    struct line_log log;
+    line_log_init(&log);
     log.calls_left = calls;
     line_protocol_read(SLICE("a v=1,s=\"\",w=2 0\nb\nc v=1,s=\"\" 0\n"), LINE_SECONDS, now,
                        &log.sink);
     assert_string_equal(log.text, handed);
     assert_int_equal(log.sink.skipped, skipped);
-    sink_log_release(&log);
+    line_log_release(&log);
 }
 
 static void reading_ends_when_the_sink_says_so(void **state)
