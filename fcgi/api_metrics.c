@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "json_read.h"
+#include "json_samples.h"
 #include "json_write.h"
 #include "metric_store.h"
 #include "problem.h"
@@ -9,6 +10,7 @@
 #include "rate_headers.h"
 #include "routes.h"
 #include "sample_json.h"
+#include "sample_scan.h"
 
 /* --- One sample --------------------------------------------------------------------- */
 
@@ -43,13 +45,21 @@ static enum err_code add_sample(struct app *app, const struct request *req,
     return code;
 }
 
-static enum err_code post_sample(struct app *app, const struct request *req,
-                                 const struct json_value *root, struct response *res,
+static enum err_code post_sample(struct app *app, const struct request *req, struct response *res,
                                  struct error *err)
 {
     struct sample sample = {0};
-    enum err_code code = sample_json_read(root, &sample, err);
-    return code == ERR_OK ? add_sample(app, req, &sample, res, err) : code;
+    struct slice body = slice_trim(req->body);
+    if (body.len > 0 && sample_scan(body, &sample) == body.len)
+        return add_sample(app, req, &sample, res, err);
+    struct json_document *document = json_document_new(req->body, "body", err);
+    if (!document)
+        return err->code;
+    enum err_code code = sample_json_read(json_document_root(document), &sample, err);
+    if (code == ERR_OK)
+        code = add_sample(app, req, &sample, res, err);
+    json_document_free(document);
+    return code;
 }
 
 /* --- Many --------------------------------------------------------------------------- */
@@ -61,91 +71,73 @@ struct intake {
     struct sample_batch *batch;
     bool is_partial;    /* what is wrong is left out, and told */
     int64_t index;      /* of the sample in hand, from 0 */
+    struct slice type;  /* of the last sample that was taken; of the arena */
     struct error wrong; /* the first that is */
     struct error *err;  /* what the request fails of, whatever its samples are */
     struct json_writer rejections;
     struct strbuf rejections_text;
 };
 
-static void note_wrong(struct intake *in, const struct error *wrong)
-{
-    if (wrong->code != ERR_VALIDATION) {
-        *in->err = *wrong;
-        return;
-    }
-    error_add_fields(&in->wrong, wrong);
-    if (!in->is_partial)
-        return;
-    json_write_object(&in->rejections);
-    json_write_name(&in->rejections, "index");
-    json_write_integer(&in->rejections, in->index);
-    problem_write_fields(&in->rejections, wrong);
-    json_write_end(&in->rejections);
-}
-
-/* The batch outlives the document that the type is of. */
-static void add_to_batch(struct intake *in, struct sample *sample)
-{
-    sample->type = arena_copy(in->req->arena, sample->type);
-    switch (sample->type.ptr ? sample_batch_add(in->batch, sample) : BATCH_NO_MEMORY) {
-    case BATCH_ADDED:
-        return;
-    case BATCH_SAMPLES_FULL:
-        (void)error_add_field(in->err, "body", "", "must hold %d samples at most",
-                              BATCH_SAMPLES_MAX);
-        return;
-    case BATCH_GROUPS_FULL:
-        (void)error_add_field(in->err, "body", "",
-                              "must spread over %d types and hours at most: send what comes from "
-                              "index %" PRId64 " on in another request",
-                              BATCH_GROUPS_MAX, in->index);
-        return;
-    default:
-        (void)error_set(in->err, ERR_NO_MEMORY, "Out of memory");
-        return;
-    }
-}
-
 static bool goes_on(const struct intake *in)
 {
     return in->err->code == ERR_OK && (in->is_partial || in->wrong.field_count < ERROR_FIELDS_MAX);
 }
 
-/* Of a NULL value `wrong` says already why there is none. */
-static bool take(struct intake *in, const struct json_value *value, struct error *wrong)
+static void note_rejection(struct intake *in, int64_t index, const struct error *wrong)
 {
-    struct sample sample = {0};
-    wrong->element = in->index;
-    if (value && sample_json_read(value, &sample, wrong) == ERR_OK)
-        add_to_batch(in, &sample);
-    else
-        note_wrong(in, wrong);
-    in->index++;
+    json_write_object(&in->rejections);
+    json_write_name(&in->rejections, "index");
+    json_write_integer(&in->rejections, index);
+    problem_write_fields(&in->rejections, wrong);
+    json_write_end(&in->rejections);
+}
+
+/* Of a body that cannot be read further nothing is taken, not even of a partial request. */
+static bool refuse_sample(void *context, int64_t index, const struct error *wrong)
+{
+    struct intake *in = context;
+    in->index = index + 1;
+    if (wrong->code != ERR_VALIDATION || wrong->fields[0].element < 0) {
+        *in->err = *wrong;
+        return false;
+    }
+    error_add_fields(&in->wrong, wrong);
+    if (in->is_partial)
+        note_rejection(in, index, wrong);
     return goes_on(in);
 }
 
-static bool take_element(void *context, struct slice name, const struct json_value *value)
+/* The batch outlives what the type is borrowed from; of a run of one type all share a copy. */
+static enum batch_outcome add_to_batch(struct intake *in, const struct sample *sample)
 {
-    (void)name;
-    struct error wrong;
-    error_init(&wrong);
-    return take(context, value, &wrong);
+    if (!slice_equals(in->type, sample->type))
+        in->type = arena_copy(in->req->arena, sample->type);
+    const struct sample copy = {sample->at, sample->value, in->type};
+    return copy.type.ptr ? sample_batch_add(in->batch, &copy) : BATCH_NO_MEMORY;
 }
 
-static void take_lines(struct intake *in)
+static bool take_sample(void *context, const struct sample *sample)
 {
-    struct slice rest = in->req->body;
-    for (int line = 1; rest.len > 0 && goes_on(in); line++) {
-        struct slice text = slice_trim(slice_cut(&rest, '\n'));
-        if (text.len == 0)
-            continue;
-        struct error wrong;
-        error_init(&wrong);
-        wrong.element = in->index;
-        struct json_document *document = json_document_new_line(text, "body", line, &wrong);
-        (void)take(in, document ? json_document_root(document) : NULL, &wrong);
-        json_document_free(document);
+    struct intake *in = context;
+    switch (add_to_batch(in, sample)) {
+    case BATCH_ADDED:
+        break;
+    case BATCH_SAMPLES_FULL:
+        (void)error_add_field(in->err, "body", "", "must hold %d samples at most",
+                              BATCH_SAMPLES_MAX);
+        break;
+    case BATCH_GROUPS_FULL:
+        (void)error_add_field(in->err, "body", "",
+                              "must spread over %d types and hours at most: send what comes from "
+                              "index %" PRId64 " on in another request",
+                              BATCH_GROUPS_MAX, in->index);
+        break;
+    default:
+        (void)error_set(in->err, ERR_NO_MEMORY, "Out of memory");
+        break;
     }
+    in->index++;
+    return goes_on(in);
 }
 
 static enum err_code read_partial(const struct request *req, bool *is_partial, struct error *err)
@@ -208,10 +200,9 @@ static enum err_code conclude(struct app *app, struct intake *in, struct respons
     return in->err->code == ERR_OK ? store_batch(app, in, res) : in->err->code;
 }
 
-/* `root` NULL: the body has a sample a line. */
 static enum err_code post_many(struct app *app, const struct request *req,
-                               const struct json_value *root, struct response *res,
-                               struct error *err)
+                               void (*read)(struct slice text, struct sample_sink *sink),
+                               struct response *res, struct error *err)
 {
     struct intake in = {.req = req, .err = err};
     enum err_code code = read_partial(req, &in.is_partial, err);
@@ -224,10 +215,8 @@ static enum err_code post_many(struct app *app, const struct request *req,
     strbuf_init(&in.rejections_text, REJECTIONS_BYTES_MAX);
     json_write_begin(&in.rejections, &in.rejections_text);
     json_write_array(&in.rejections);
-    if (root)
-        json_value_each(root, take_element, &in);
-    else
-        take_lines(&in);
+    struct sample_sink sink = {.context = &in, .take = take_sample, .refuse = refuse_sample};
+    read(req->body, &sink);
     json_write_end(&in.rejections);
     code = conclude(app, &in, res);
     strbuf_release(&in.rejections_text);
@@ -249,14 +238,8 @@ enum err_code api_metrics_post(struct app *app, const struct request *req, struc
                                struct error *err)
 {
     if (has_lines(req))
-        return post_many(app, req, NULL, res, err);
-    struct json_document *document = json_document_new(req->body, "body", err);
-    if (!document)
-        return err->code;
-    const struct json_value *root = json_document_root(document);
-    enum err_code code = json_value_kind(root) == JSON_KIND_ARRAY
-                             ? post_many(app, req, root, res, err)
-                             : post_sample(app, req, root, res, err);
-    json_document_free(document);
-    return code;
+        return post_many(app, req, json_samples_read_lines, res, err);
+    if (json_samples_is_array(req->body))
+        return post_many(app, req, json_samples_read_array, res, err);
+    return post_sample(app, req, res, err);
 }

@@ -55,38 +55,51 @@ struct place {
     int column; /* in code points, from 1 */
 };
 
+struct preview {
+    struct place place;
+    int depth;
+    bool in_string;
+};
+
 /*
- * Where `text` first nests deeper than JSON_DEPTH_MAX; line 0 when nowhere. Agrees
- * with jansson about what is a string as far as the text is JSON; further jansson
- * does not read.
+ * Read on through `text` in search of what jansson must not see: nesting deeper than
+ * JSON_DEPTH_MAX, for it recurses, and NUL, which it drops behind a number. Returns what is
+ * there, at the preview's place then, or NULL. Agrees with jansson about what is a string as
+ * far as the text is JSON; further jansson does not read.
  */
-static struct place find_excessive_depth(struct slice text)
+static const char *preview_text(struct preview *p, struct slice text)
 {
-    struct place place = {.line = 1, .column = 0};
-    int depth = 0;
-    bool in_string = false;
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        place.column += (c & 0xc0) != 0x80;
-        if (c == '\n') {
-            place.line++;
-            place.column = 0;
+        p->place.column += (c & 0xc0) != 0x80;
+        if (c == '\0') {
+            return "a NUL byte";
+        } else if (c == '\n') {
+            p->place.line++;
+            p->place.column = 0;
         } else if (c == '"') {
-            in_string = !in_string;
-        } else if (in_string) {
+            p->in_string = !p->in_string;
+        } else if (p->in_string) {
             if (c == '\\' && i + 1 < text.len &&
                 (text.ptr[i + 1] == '"' || text.ptr[i + 1] == '\\')) {
                 i++;
-                place.column++;
+                p->place.column++;
             }
         } else if (c == '[' || c == '{') {
-            if (++depth > JSON_DEPTH_MAX)
-                return place;
+            if (++p->depth > JSON_DEPTH_MAX)
+                return "nested too deeply";
         } else if (c == ']' || c == '}') {
-            depth--;
+            p->depth--;
         }
     }
-    return (struct place){0};
+    return NULL;
+}
+
+struct slice json_skip_byte_order_mark(struct slice text)
+{
+    struct slice mark = SLICE("\xef\xbb\xbf");
+    return slice_starts_with(text, mark) ? slice_of(text.ptr + mark.len, text.len - mark.len)
+                                         : text;
 }
 
 /* Behind the string that begins at `at`. */
@@ -95,6 +108,37 @@ static size_t skip_string(struct slice text, size_t at)
     for (at++; at < text.len && text.ptr[at] != '"'; at++)
         at += text.ptr[at] == '\\';
     return at < text.len ? at + 1 : text.len;
+}
+
+/* Behind the brackets that begin a text; 0: they nest deeper than that. */
+static size_t skip_brackets(struct slice text, int depth_max)
+{
+    int depth = 0;
+    size_t at = 0;
+    do {
+        char c = text.ptr[at];
+        depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+        if (depth > depth_max)
+            return 0;
+        at = c == '"' ? skip_string(text, at) : at + 1;
+    } while (depth > 0 && at < text.len);
+    return at;
+}
+
+static size_t skip_word(struct slice text)
+{
+    size_t at = 0;
+    while (at < text.len && !strchr(" \t\n\r,]}", text.ptr[at]))
+        at++;
+    return at;
+}
+
+size_t json_measure_value(struct slice text, int depth_max)
+{
+    char first = text.len > 0 ? text.ptr[0] : '\0';
+    if (first == '"')
+        return skip_string(text, 0);
+    return first == '{' || first == '[' ? skip_brackets(text, depth_max) : skip_word(text);
 }
 
 /* Name of the outermost object's member whose value the byte before `end` is part of; as it
@@ -169,20 +213,67 @@ static void refuse(struct error *err, const char *location, const char *name, st
                           place.line, place.column, why);
 }
 
-static void refuse_as_jansson_says(struct error *err, const char *location, struct slice text,
+/* The member's name is told of a text that stands alone. */
+static void refuse_as_jansson_says(struct error *err, const char *location,
+                                   const struct json_part *part, struct place place,
                                    json_error_t *failure)
 {
     if (memory_refused) {
         (void)error_set(err, ERR_NO_MEMORY, "The JSON text needs too much memory");
         return;
     }
-    struct place place = {failure->line, failure->column};
     enum json_error_code code = json_error_code(failure);
     bool is_a_value = code == json_error_numeric_overflow || code == json_error_invalid_syntax ||
                       code == json_error_invalid_utf8;
-    size_t end = is_a_value && failure->position > 0 ? (size_t)failure->position : 0;
+    size_t end = is_a_value && part->before.len == 0 && failure->position > 0
+                     ? (size_t)failure->position
+                     : 0;
     char name[NAME_BYTES];
-    refuse(err, location, plain_name(member_at(text, end), name), place, reason(failure));
+    refuse(err, location, plain_name(member_at(part->text, end), name), place, reason(failure));
+}
+
+/* What jansson has not read yet. */
+struct unread {
+    struct slice before, text;
+};
+
+static size_t feed(void *buffer, size_t size, void *context)
+{
+    struct unread *unread = context;
+    struct slice *next = unread->before.len > 0 ? &unread->before : &unread->text;
+    size_t len = next->len < size ? next->len : size;
+    if (len > 0)
+        memcpy(buffer, next->ptr, len);
+    *next = slice_of(next->ptr + len, next->len - len);
+    return len;
+}
+
+struct json_document *json_document_new_part(const struct json_part *part, const char *location,
+                                             struct error *err)
+{
+    /* Where `before` would begin, if it were there; jansson counts from it. */
+    struct place start = {part->line, part->column - 1 - (int)part->before.len};
+    struct preview preview = {.place = start};
+    const char *wrong = preview_text(&preview, part->before);
+    if (!wrong)
+        wrong = preview_text(&preview, part->text);
+    if (wrong) {
+        refuse(err, location, "", preview.place, wrong);
+        return NULL;
+    }
+    struct unread unread = {part->before, part->text};
+    json_error_t failure;
+    memory_refused = false;
+    json_t *root = json_load_callback(feed, &unread,
+                                      JSON_REJECT_DUPLICATES | JSON_DECODE_ANY |
+                                          JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL,
+                                      &failure);
+    if (!root) {
+        struct place place = {start.line + failure.line - 1,
+                              failure.column + (failure.line == 1 ? start.column : 0)};
+        refuse_as_jansson_says(err, location, part, place, &failure);
+    }
+    return (struct json_document *)(void *)root;
 }
 
 struct json_document *json_document_new(struct slice text, const char *location, struct error *err)
@@ -193,26 +284,8 @@ struct json_document *json_document_new(struct slice text, const char *location,
 struct json_document *json_document_new_line(struct slice text, const char *location, int line,
                                              struct error *err)
 {
-    /* The original's reader ignores a byte order mark, which some editors leave. */
-    if (slice_starts_with(text, SLICE("\xef\xbb\xbf")))
-        text = slice_of(text.ptr + 3, text.len - 3);
-    struct place too_deep = find_excessive_depth(text);
-    if (too_deep.line > 0) {
-        too_deep.line += line - 1;
-        refuse(err, location, "", too_deep, "nested too deeply");
-        return NULL;
-    }
-    json_error_t failure;
-    memory_refused = false;
-    json_t *root = json_loadb(text.len ? text.ptr : "", text.len,
-                              JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL |
-                                  JSON_ALLOW_NUL,
-                              &failure);
-    if (!root) {
-        failure.line += line - 1;
-        refuse_as_jansson_says(err, location, text, &failure);
-    }
-    return (struct json_document *)(void *)root;
+    struct json_part part = {SLICE(""), json_skip_byte_order_mark(text), line, 1};
+    return json_document_new_part(&part, location, err);
 }
 
 void json_document_free(struct json_document *document)

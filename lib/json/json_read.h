@@ -1,10 +1,10 @@
 /*
  * json_read: bounded reading of JSON. With json_write the only users of jansson.
  *
- * Refused, each with its own words: nesting beyond JSON_DEPTH_MAX (found before
- * jansson sees the text: it recurses), duplicate members at any depth, numbers that
- * overflow, NaN and Infinity, invalid UTF-8, NUL in a name, trailing text. A byte
- * order mark is ignored. Any value may be the root. Numbers of any size become doubles.
+ * Refused, each with its own words: nesting beyond JSON_DEPTH_MAX and NUL bytes (found
+ * before jansson sees the text: it recurses, and drops some of those), duplicate members at any
+ * depth, numbers that overflow, NaN and Infinity, invalid UTF-8, NUL in a name, trailing text. A
+ * byte order mark is ignored. Any value may be the root. Numbers of any size become doubles.
  */
 #ifndef LIB_JSON_JSON_READ_H
 #define LIB_JSON_JSON_READ_H
@@ -39,6 +39,31 @@ void json_document_free(struct json_document *document);
 /* The same of a text whose first line has this number in what it was taken from. */
 struct json_document *json_document_new_line(struct slice text, const char *location, int line,
                                              struct error *err);
+
+/*
+ * A part of a longer text: its first character is at `line` and `column`, both from 1, columns in
+ * code points. It is read as if `before` stood in front of it, ASCII of one line that takes no
+ * place: behind "[0," it is the rest of an array.
+ */
+struct json_part {
+    struct slice before;
+    struct slice text;
+    int line, column;
+};
+
+/* The same of a part. A byte order mark is refused, and behind something no member is named. */
+struct json_document *json_document_new_part(const struct json_part *part, const char *location,
+                                             struct error *err);
+
+/*
+ * The length of the value that `text` begins with, as far as it is JSON, which is not looked into;
+ * all of the text, if the value does not end. 0: there is none, or it nests deeper than
+ * `depth_max`.
+ */
+size_t json_measure_value(struct slice text, int depth_max);
+
+/* Without the byte order mark that some editors leave, and the original's reader ignores. */
+struct slice json_skip_byte_order_mark(struct slice text);
 
 const struct json_value *json_document_root(const struct json_document *document);
 

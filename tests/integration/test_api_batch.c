@@ -120,6 +120,25 @@ static void of_a_partial_request_what_is_good_is_stored(void **state)
     assert_listed("a", 5);
 }
 
+static void of_an_array_that_is_no_json_nothing_is_stored(void **state)
+{
+    (void)state;
+    test_app_open(NULL);
+    static const char *const bodies[] = {
+        "[" GOOD("1", "a") ",\n" BAD ",{\"timestamp\":2 \"value\"]",
+        "[" GOOD("1", "a") ",\n" BAD ",{\"timestamp\":2 \"value\":1}," GOOD("3", "a") "]",
+    };
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        for (int partial = 0; partial < 2; partial++) {
+            assert_int_equal(post(partial ? "partial=true" : "", bodies[i]), 422);
+            assert_true(
+                test_app_body_has("\"errors\":[{\"loc\":[\"body\"],\"msg\":\"not acceptable "
+                                  "JSON at line 2, column 64: '}' expected\","));
+        }
+    }
+    assert_listed("a", 0);
+}
+
 static void a_request_without_a_good_sample_is_refused(void **state)
 {
     (void)state;
@@ -214,6 +233,7 @@ int main(void)
         TEST(lines_are_stored_like_an_array),
         TEST(all_that_is_wrong_is_told_and_nothing_is_stored),
         TEST(of_a_partial_request_what_is_good_is_stored),
+        TEST(of_an_array_that_is_no_json_nothing_is_stored),
         TEST(a_request_without_a_good_sample_is_refused),
         TEST(as_many_types_and_hours_as_there_may_be),
         TEST(as_many_samples_as_there_may_be),

@@ -136,6 +136,118 @@ static void a_text_may_hold_nul(void **state)
     json_document_free(document);
 }
 
+static void a_nul_byte_is_refused(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{\"a\":1?,\"b\":2}", "true?", "?", "\"?\"", "\"\\?\"", "[1]?"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char text[16] = {0};
+        struct error err;
+        size_t len = strlen(texts[i]), at = strcspn(texts[i], "?");
+        memcpy(text, texts[i], len);
+        text[at] = '\0';
+        assert_null(parse(slice_of(text, len), &err));
+        char expected[64];
+        (void)snprintf(expected, sizeof expected,
+                       "not acceptable JSON at line 1, column %zu: a NUL byte", at + 1);
+        assert_string_equal(err.fields[0].message, expected);
+    }
+}
+
+/* Part of a text that begins with it at line 7, column 5. */
+static struct json_document *parse_part(const char *before, const char *text, struct error *err)
+{
+    struct slice exact = heap_slice_new(text, strlen(text));
+    const struct json_part part = {slice_from_string(before), exact, 7, 5};
+    error_init(err);
+    struct json_document *document = json_document_new_part(&part, "body", err);
+    heap_slice_free(exact);
+    return document;
+}
+
+static void of_a_part_the_place_in_the_whole_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before, *text, *place;
+    } wrong[] = {
+        {"", "x", "line 7, column 5: not"},
+        {"", "1 2", "line 7, column 7: more text"},
+        {"", "[\n 1 2]", "line 8, column 4: ']'"},
+        {"", "", "line 7, column 4: the text ends"},
+        {"",
+         "\xef\xbb\xbf"
+         "1",
+         "line 7, column 5: not"},
+        {"[0,", "", "line 7, column 4: the text ends"},
+        {"[0,", "x", "line 7, column 5: not"},
+        {"[0,", "\xc3\xbc", "line 7, column 5: not"},
+        {"[0,", "{\"a\":1,\"a\":1}]", "line 7, column 14: the same"},
+        {"[0,", "]", "line 7, column 5: unexpected"},
+        {"[0 ", "0]", "line 7, column 5: ']'"},
+        {"[0 ", "\n}", "line 8, column 1: ']'"},
+        {"[]", " ,", "line 7, column 6: more text"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct error err;
+        assert_null(parse_part(wrong[i].before, wrong[i].text, &err));
+        assert_string_equal(err.fields[0].name, "");
+        if (!strstr(err.fields[0].message, wrong[i].place))
+            fail_msg("%s%s: %s", wrong[i].before, wrong[i].text, err.fields[0].message);
+    }
+}
+
+static void a_part_is_read_behind_what_stands_before(void **state)
+{
+    (void)state;
+    struct error err;
+    struct json_document *document = parse_part("[0,", "[[1]]]", &err);
+    assert_int_equal(json_value_kind(json_document_root(document)), JSON_KIND_ARRAY);
+    json_document_free(document);
+    char deep[JSON_DEPTH_MAX + 1] = {0};
+    memset(deep, '[', JSON_DEPTH_MAX);
+    assert_null(parse_part("", deep, &err));
+    assert_non_null(strstr(err.fields[0].message, "ends too early"));
+    assert_null(parse_part("[0,", deep, &err));
+    assert_non_null(strstr(err.fields[0].message, "line 7, column 36: nested too deeply"));
+}
+
+static void a_value_is_measured_without_being_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t len;
+    } rows[] = {
+        {"", 0},
+        {"7", 1},
+        {"-1.5e3,7", 6},
+        {"true ]", 4},
+        {"nul\n", 3},
+        {"null}", 4},
+        {",", 0},
+        {"]", 0},
+        {" 7", 0},
+        {"\"a\\\"b\",", 6},
+        {"\"a\\\\\"b\"", 5},
+        {"\"a\\", 3},
+        {"{}", 2},
+        {"[1]]", 3},
+        {"{\"}\":[]}x", 8},
+        {"[[1],{}],", 8},
+        {"[{\"a\":1],", 9},
+        {"[[[1]]]", 0},
+        {"[[\"[\"]]", 7},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct slice exact = heap_slice_new(rows[i].text, strlen(rows[i].text));
+        if (json_measure_value(exact, 2) != rows[i].len)
+            fail_msg("%s has %zu", rows[i].text, json_measure_value(exact, 2));
+        heap_slice_free(exact);
+    }
+}
+
 static void values_are_what_the_text_says(void **state)
 {
     (void)state;
@@ -440,9 +552,14 @@ static void random_trees_are_read_as_they_were_written(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[MALFORMED_COUNT + 8] = {
+    enum { OTHER_COUNT = 14 };
+    struct CMUnitTest tests[MALFORMED_COUNT + OTHER_COUNT] = {
         cmocka_unit_test(what_is_wrong_with_a_value_names_its_member),
         cmocka_unit_test(a_text_may_hold_nul),
+        cmocka_unit_test(a_nul_byte_is_refused),
+        cmocka_unit_test(of_a_part_the_place_in_the_whole_is_told),
+        cmocka_unit_test(a_part_is_read_behind_what_stands_before),
+        cmocka_unit_test(a_value_is_measured_without_being_read),
         cmocka_unit_test(values_are_what_the_text_says),
         cmocka_unit_test(members_are_visited_in_order_until_told_to_stop),
         cmocka_unit_test(nesting_ends_at_its_maximum),
@@ -457,9 +574,10 @@ int main(void)
     for (size_t i = 0; i < MALFORMED_COUNT; i++) {
         (void)snprintf(names[i], sizeof names[i], "refuses_malformed_%zu: %s", i,
                        malformed[i].reason);
-        tests[8 + i] = (struct CMUnitTest){.name = names[i],
-                                           .test_func = is_refused_with_place_and_reason,
-                                           .initial_state = (void *)(uintptr_t)&malformed[i]};
+        tests[OTHER_COUNT + i] =
+            (struct CMUnitTest){.name = names[i],
+                                .test_func = is_refused_with_place_and_reason,
+                                .initial_state = (void *)(uintptr_t)&malformed[i]};
     }
     json_read_init(MEMORY_MAX);
     return _cmocka_run_group_tests("json", tests, sizeof tests / sizeof tests[0], NULL, NULL);
