@@ -72,6 +72,9 @@ static const struct row arrays[] = {
     {"[]\xff", AT(0, 1, 2) "invalid UTF-8\n"},
     {"[\xef\xbb\xbf" A "]", AT(0, 1, 2) "not a JSON value (text needs quotes; NaN and Infinity do "
                                         "not exist)\n"},
+    {"[\xef\xbb\xbf"
+     "7]",
+     AT(0, 1, 2) "not a JSON value (text needs quotes; NaN and Infinity do not exist)\n"},
     /* What is no JSON in an element, told alike. */
     {"[" A ",\n {\"m\xc3\xbc\":1e999}," A "]",
      TAKE_A AT(1, 2, 12) "a number too large for a double (1.8e308)\n"},
