@@ -7,7 +7,7 @@
 #include "dispatch.h"
 #include "hash.h"
 
-enum { ARENA_BYTES_MAX = 8 << 20, REQUEST_ID_BYTES_MAX = 64 };
+enum { ARENA_BYTES = 1 << 20, REQUEST_ID_BYTES_MAX = 64 };
 
 /* What is left to say when there is no memory even for a problem. */
 static const char last_words[] = "Status: 503\r\nContent-Type: text/plain\r\nRetry-After: 1\r\n"
@@ -16,7 +16,8 @@ static const char last_words[] = "Status: 503\r\nContent-Type: text/plain\r\nRet
 void adapter_init(struct adapter *adapter, struct app *app)
 {
     *adapter = (struct adapter){.app = app};
-    arena_init(&adapter->arena, ARENA_BYTES_MAX);
+    /* A body twice: as sent and decompressed. */
+    arena_init(&adapter->arena, ARENA_BYTES + 2 * (size_t)app->config->ingest_body_limit_bytes);
     response_init(&adapter->response);
     strbuf_init(&adapter->out, HTTP_HEADER_BYTES_MAX + HTTP_BODY_BYTES_MAX + 1024);
     if (getrandom(&adapter->id_seed, sizeof adapter->id_seed, 0) < 0)
@@ -41,7 +42,7 @@ static void reset(struct adapter *adapter)
 struct variables {
     struct slice method, script_name, path_info, request_uri, query, remote_address;
     struct slice content_length, content_type, content_encoding;
-    struct slice authorization, if_none_match, accept, confirm, request_id;
+    struct slice authorization, if_none_match, accept, confirm, request_id, idempotency_key;
 };
 
 static void read_variables(char *const *envp, struct variables *v)
@@ -64,6 +65,7 @@ static void read_variables(char *const *envp, struct variables *v)
         {SLICE("CONTENT_TYPE"), &v->content_type},
         {SLICE("HTTP_CONTENT_ENCODING"), &v->content_encoding},
         {SLICE("HTTP_X_REQUEST_ID"), &v->request_id},
+        {SLICE("HTTP_IDEMPOTENCY_KEY"), &v->idempotency_key},
     };
     for (; *envp; envp++) {
         const char *equals = strchr(*envp, '=');
@@ -144,6 +146,7 @@ void adapter_serve(struct adapter *adapter, struct FCGX_Request *fcgx)
         .if_none_match = v.if_none_match,
         .accept = v.accept,
         .confirm = v.confirm,
+        .idempotency_key = v.idempotency_key,
         .content_type = v.content_type,
         .content_encoding = v.content_encoding,
         .content_length = v.content_length,

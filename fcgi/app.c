@@ -73,6 +73,7 @@ static struct metric_store *make_store(const struct config *c, struct redis_clie
         .retention = {.samples_us = c->retention_days * DAY_US,
                       .aggregates_us = c->aggregate_retention_days * DAY_US},
         .spans_per_type_max = (size_t)c->max_buckets,
+        .mark_ttl_seconds = (uint32_t)c->idempotency_ttl_seconds,
     };
     return metric_store_new(&options, client, limiter);
 }
@@ -86,6 +87,10 @@ struct app *app_new(const struct config *config)
     app->policies[ROUTE_POLICY_POST] =
         (struct rate_policy){.name = "post",
                              .limit = (uint64_t)config->rate_limit_requests,
+                             .window_seconds = (uint32_t)config->rate_limit_window_seconds};
+    app->policies[ROUTE_POLICY_INGEST] =
+        (struct rate_policy){.name = "ingest",
+                             .limit = (uint64_t)config->ingest_rate_limit_requests,
                              .window_seconds = (uint32_t)config->rate_limit_window_seconds};
     size_t json_bytes_max = config->body_limit_bytes > EXTERNAL_DATA_BYTES_MAX
                                 ? (size_t)config->body_limit_bytes

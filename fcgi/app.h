@@ -23,7 +23,12 @@ struct single_flight;
 struct summary_cache;
 
 /* Which limit a route spends from; the rows of app.policies. */
-enum route_policy { ROUTE_POLICY_NONE, ROUTE_POLICY_POST, ROUTE_POLICY_COUNT };
+enum route_policy {
+    ROUTE_POLICY_NONE,
+    ROUTE_POLICY_POST,
+    ROUTE_POLICY_INGEST, /* of agents */
+    ROUTE_POLICY_COUNT
+};
 
 /* At most one event a second passes; the others are counted. */
 struct log_gate {

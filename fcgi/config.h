@@ -35,7 +35,9 @@ struct config {
     int64_t cache_ttl_seconds;
     int64_t cache_fresh_ms;
     int64_t rate_limit_requests;
+    int64_t ingest_rate_limit_requests;
     int64_t rate_limit_window_seconds;
+    int64_t idempotency_ttl_seconds;
 
     int64_t breaker_failure_threshold;
     int64_t breaker_reset_timeout_seconds;
@@ -49,6 +51,7 @@ struct config {
     int64_t threads;
     int64_t stuck_seconds;
     int64_t body_limit_bytes;
+    int64_t ingest_body_limit_bytes;
     int64_t max_types;
     int64_t max_buckets;
     int64_t retention_days;           /* 0: for ever */

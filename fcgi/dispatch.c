@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "agent_token.h"
 #include "content_coding.h"
 #include "log.h"
 #include "number.h"
@@ -76,12 +77,12 @@ static enum err_code check_token(const struct app *app, const struct request *re
     enum route_scope scope = req->route->scope;
     struct slice token =
         scope == ROUTE_ADMIN ? admin_token(app) : slice_from_string(app->config->api_token);
-    if (scope == ROUTE_OPEN || (scope == ROUTE_API && token.len == 0))
+    if (scope == ROUTE_OPEN || (scope != ROUTE_ADMIN && token.len == 0))
         return ERR_OK;
     assert(token.len > 0); /* or the route was not found */
-    struct slice given = req->authorization;
-    if (given.len > 7 && slice_equals_ignoring_case(slice_of(given.ptr, 7), SLICE("Bearer ")) &&
-        equals_secret(slice_trim(slice_of(given.ptr + 7, given.len - 7)), token))
+    struct slice given =
+        scope == ROUTE_AGENT ? agent_token_find(req) : agent_token_bearer(req->authorization);
+    if (given.len > 0 && equals_secret(given, token))
         return ERR_OK;
     response_header(res, "WWW-Authenticate", "Bearer");
     return error_set(err, ERR_UNAUTHORIZED, "This endpoint asks for %s as a bearer token",
@@ -125,7 +126,7 @@ static enum err_code read_body(struct request *req, size_t limit, struct error *
 static enum err_code take_body(const struct app *app, struct request *req, struct response *res,
                                struct error *err)
 {
-    size_t limit = (size_t)app->config->body_limit_bytes;
+    size_t limit = (size_t)app->config->ingest_body_limit_bytes;
     enum err_code code = read_body(req, limit, err);
     if (code == ERR_OK)
         code = content_decode(req->content_encoding, limit, req->arena, &req->body, err);

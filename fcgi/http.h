@@ -40,7 +40,8 @@ struct request {
     struct slice authorization;
     struct slice if_none_match;
     struct slice accept;
-    struct slice confirm; /* X-Confirm-Delete */
+    struct slice confirm;         /* X-Confirm-Delete */
+    struct slice idempotency_key; /* {NULL, 0}: none */
     struct slice content_type, content_encoding;
     struct slice content_length; /* as it came; empty: not told */
     struct body_source source;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "clock.h"
+#include "routes.h"
 
 static const struct problem_kind kinds[ERR_CODE_COUNT] = {
     [ERR_VALIDATION] = {422, "/problems/validation-error", "Unprocessable content"},
@@ -14,7 +15,11 @@ static const struct problem_kind kinds[ERR_CODE_COUNT] = {
     [ERR_PAYLOAD_TOO_LARGE] = {413, "/problems/payload-too-large", "Content too large"},
     [ERR_UNSUPPORTED_CODING] = {415, "/problems/unsupported-content-coding",
                                 "Unsupported content coding"},
+    [ERR_UNSUPPORTED_MEDIA_TYPE] = {415, "/problems/unsupported-media-type",
+                                    "Unsupported media type"},
     [ERR_CONFIRMATION_REQUIRED] = {428, "/problems/confirmation-required", "Confirmation required"},
+    /* draft-ietf-httpapi-idempotency-key-header */
+    [ERR_KEY_REUSED] = {422, "/problems/idempotency-key-reused", "Idempotency-Key is already used"},
     /* draft-ietf-httpapi-ratelimit-headers */
     [ERR_RATE_LIMITED] = {429, "https://iana.org/assignments/http-problem-types#quota-exceeded",
                           "Too many requests"},
@@ -33,6 +38,19 @@ static const struct problem_kind kinds[ERR_CODE_COUNT] = {
 const struct problem_kind *problem_kind_of(enum err_code code)
 {
     return &kinds[(unsigned)code < ERR_CODE_COUNT ? code : ERR_INTERNAL];
+}
+
+/*
+ * Agents drop what they are told to be 429 (InfluxDB's, Prometheus) or 500 (OTLP), and some what
+ * is 507: of all that is temporary they hear 503. What is wrong is 400 in their protocols.
+ */
+static int status_of(enum err_code code, const struct problem_kind *kind, const struct request *req)
+{
+    if (!req->route || req->route->scope != ROUTE_AGENT)
+        return kind->status;
+    if (code == ERR_VALIDATION || code == ERR_LIMIT_REACHED)
+        return 400;
+    return kind->status == 429 || kind->status >= 500 ? 503 : kind->status;
 }
 
 static bool wants_retry_after(int status)
@@ -81,7 +99,7 @@ void problem_write_fields(struct json_writer *w, const struct error *err)
     json_write_end(w);
 }
 
-static void write_body(const struct error *err, const struct problem_kind *kind,
+static void write_body(const struct error *err, const struct problem_kind *kind, int status,
                        const struct request *req, struct strbuf *body)
 {
     const char *detail = err->detail[0] ? err->detail : kind->title;
@@ -93,7 +111,7 @@ static void write_body(const struct error *err, const struct problem_kind *kind,
     json_write_name(&w, "title");
     json_write_string(&w, kind->title);
     json_write_name(&w, "status");
-    json_write_integer(&w, kind->status);
+    json_write_integer(&w, status);
     json_write_name(&w, "detail");
     json_write_string(&w, detail);
     json_write_name(&w, "code");
@@ -112,13 +130,13 @@ static void write_body(const struct error *err, const struct problem_kind *kind,
 void problem_write(const struct error *err, const struct request *req, struct response *res)
 {
     const struct problem_kind *kind = problem_kind_of(err->code);
-    res->status = kind->status;
+    res->status = status_of(err->code, kind, req);
     res->content_type = "application/problem+json";
     res->cache_control = "no-store";
     res->has_body = true;
     strbuf_reset(&res->body);
-    write_body(err, kind, req, &res->body);
-    if (wants_retry_after(kind->status)) {
+    write_body(err, kind, res->status, req, &res->body);
+    if (wants_retry_after(res->status)) {
         uint32_t seconds = err->retry_after_ms / 1000 + (err->retry_after_ms % 1000 != 0);
         response_header(res, "Retry-After", "%u", seconds > 0 ? seconds : 1);
     }

@@ -21,6 +21,9 @@ typedef enum err_code route_handler(struct app *app, const struct request *req,
 enum route_scope {
     ROUTE_OPEN, /* asks for no token, whatever the configuration */
     ROUTE_API,  /* for API_TOKEN, where there is one */
+    /* The same in any form in which agents send it (agent_token.h); and what is temporary is 503
+     * with Retry-After, which makes all of them keep their data and try again. */
+    ROUTE_AGENT,
     ROUTE_ADMIN /* for ADMIN_TOKEN; where there is none, neither is the route */
 };
 
@@ -28,7 +31,7 @@ struct route {
     const char *method; /* a GET answers HEAD too */
     const char *path;
     route_handler *handler;
-    bool takes_body; /* up to BODY_LIMIT_BYTES */
+    bool takes_body; /* up to INGEST_BODY_LIMIT_BYTES */
     enum route_scope scope;
     enum route_policy policy;
     const char *summary;
@@ -65,5 +68,7 @@ route_handler api_summary, api_series;
 route_handler api_histogram, api_heatmap;
 route_handler api_breaker_status, api_external;
 route_handler api_rate_limit;
+route_handler api_influx_write, api_influx_ping, api_influx_query;
+route_handler api_otlp_metrics, api_remote_write;
 
 #endif

@@ -22,7 +22,9 @@
     X(ERR_METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", false)                                         \
     X(ERR_PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", false)                                           \
     X(ERR_UNSUPPORTED_CODING, "UNSUPPORTED_CONTENT_CODING", false)                                 \
+    X(ERR_UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", false)                                 \
     X(ERR_CONFIRMATION_REQUIRED, "CONFIRMATION_REQUIRED", false)                                   \
+    X(ERR_KEY_REUSED, "IDEMPOTENCY_KEY_REUSED", false)                                             \
     X(ERR_RATE_LIMITED, "RATE_LIMIT_EXCEEDED", false)                                              \
     X(ERR_LIMIT_REACHED, "LIMIT_REACHED", false)                                                   \
     X(ERR_CIRCUIT_OPEN, "CIRCUIT_BREAKER_OPEN", false)                                             \

@@ -1,5 +1,7 @@
 #include "hash.h"
 
+#include <endian.h>
+
 static const uint64_t FNV_PRIME = 0x100000001b3u;
 static const uint64_t FNV_BASIS = 0xcbf29ce484222325u;
 
@@ -11,7 +13,7 @@ uint64_t hash_bytes(struct slice bytes, uint64_t seed)
     for (; left >= 8; left -= 8, p += 8) {
         uint64_t word;
         memcpy(&word, p, 8);
-        h = (h ^ word) * FNV_PRIME;
+        h = (h ^ le64toh(word)) * FNV_PRIME;
         h ^= h >> 29;
     }
     for (; left > 0; left--, p++)

@@ -9,8 +9,8 @@
 #include "slice.h"
 
 /*
- * For tables and entity tags: FNV-1a (draft-eastlake-fnv) taken eight bytes a step,
- * finished by the mixer of MurmurHash3. Differs between byte orders: never store it.
+ * For tables, entity tags and marks of requests: FNV-1a (draft-eastlake-fnv) taken eight bytes a
+ * step, finished by the mixer of MurmurHash3. May change from version to version.
  */
 uint64_t hash_bytes(struct slice bytes, uint64_t seed);
 

@@ -89,6 +89,7 @@ static bool refuse_array(const struct array *a, struct slice before)
 static bool read_element(struct array *a)
 {
     struct sample sample = {0};
+    a->sink->index = a->index;
     skip_blanks(a);
     struct slice rest = rest_of(a);
     size_t len = sample_scan(rest, &sample);
@@ -143,6 +144,7 @@ void json_samples_read_array(struct slice text, struct sample_sink *sink)
 static bool read_line(struct slice text, int line, int64_t index, struct sample_sink *sink)
 {
     struct sample sample = {0};
+    sink->index = index;
     if (sample_scan(text, &sample) == text.len)
         return sink->take(sink->context, &sample);
     if (text.len > JSON_SAMPLE_BYTES_MAX)

@@ -479,6 +479,7 @@ static bool hand_over(struct line_reader *r)
 {
     struct sample sample = {.at = r->time};
     r->sink->skipped += r->string_count;
+    r->sink->index = r->index;
     for (size_t i = 0; i < r->field_count; i++) {
         (void)make_name(&r->series, r->fields[i].key); /* was found right before */
         sample.value = r->fields[i].value;
@@ -497,6 +498,7 @@ static bool refuse(struct line_reader *r)
     for (const char *p; (p = memchr(line, '\n', (size_t)(r->wrong_at - line))); line = p + 1)
         number++;
     error_init(&err);
+    err.element = r->index;
     (void)error_add_field(&err, "body", "", "line %" PRId64 ", column %zu: %s %s", number,
                           (size_t)(r->wrong_at - line) + 1, r->subject, r->wrong);
     return r->sink->refuse(r->sink->context, r->index, &err);

@@ -276,6 +276,7 @@ static bool read_point(void *context, struct slice none, const struct json_value
     point.count = point.labels.count = 0;
     point.has_too_many = false;
     error_init(&point.wrong);
+    point.wrong.element = r->sink->index = r->point;
     read_whole(r, json, &point);
     bool goes_on = point.wrong.code == ERR_OK
                        ? hand_over(r->sink, &point)

@@ -29,6 +29,7 @@ static void refuse(struct reading *r, const char *field, const char *why)
 {
     struct error wrong;
     error_init(&wrong);
+    wrong.element = r->series;
     (void)error_add_field(&wrong, "body", field, "%s", why);
     r->is_enough = !r->sink->refuse(r->sink->context, r->series, &wrong);
 }
@@ -127,6 +128,7 @@ static void hand_over(struct reading *r, uint64_t value_bits, int64_t at_ms)
     } else if (at_ms < ISO8601_MIN_US / US_PER_MS || at_ms > ISO8601_MAX_US / US_PER_MS) {
         refuse(r, "timestamp", "must lie within years 1 to 9999");
     } else {
+        r->sink->index = r->series;
         const struct sample sample = {{at_ms * US_PER_MS}, value, r->name};
         r->is_enough = !r->sink->take(r->sink->context, &sample);
     }

@@ -19,10 +19,11 @@ struct sample_sink {
     bool (*take)(void *context, const struct sample *sample);
     /*
      * Something is no sample: element or line `index`, from 0, of which nothing is taken. `wrong`
-     * is ERR_VALIDATION with its fields (or ERR_NO_MEMORY). False: read no further; after true
-     * the reader goes on behind it, where it can find the place.
+     * is ERR_VALIDATION with fields of that element, or of none where the text cannot be read
+     * further; or ERR_NO_MEMORY. False: read no further.
      */
     bool (*refuse)(void *context, int64_t index, const struct error *wrong);
+    int64_t index;    /* kept by the reader: element or line of the sample that is handed over */
     uint64_t skipped; /* counted by the reader: what is well-formed and not for us */
 };
 

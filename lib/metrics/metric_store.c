@@ -101,6 +101,8 @@ enum err_code metric_store_refuse(const struct metric_store *store, enum post_st
         if (err)
             err->retry_after_ms = DELETION_RETRY_MS;
         return error_set(err, ERR_STORE_UNAVAILABLE, "This type is being deleted");
+    case POST_FOREIGN:
+        return error_set(err, ERR_INTERNAL, "Internal error");
     default:
         return refuse_hour(store, err);
     }

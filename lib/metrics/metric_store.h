@@ -21,6 +21,7 @@
 #include "metric_tender.h"
 #include "rate_limiter.h"
 #include "redis_client.h"
+#include "request_mark.h"
 #include "sample.h"
 #include "sample_batch.h"
 #include "sample_page.h"
@@ -33,6 +34,7 @@ struct metric_store_options {
     /* MAX_BUCKETS: no further hour is opened for a type that lies in so many hours, days and
      * months. The day and the month of an hour may come on top when it is closed. */
     size_t spans_per_type_max;
+    uint32_t mark_ttl_seconds; /* IDEMPOTENCY_TTL_SECONDS: of a request's mark */
 };
 
 /* Starts two threads, one that seals chunks as they close and one that tends: after the fork. */
@@ -55,15 +57,39 @@ enum err_code metric_store_add(struct metric_store *store, const struct sample *
                                struct rate_verdict *verdict, struct error *err)
     __attribute__((warn_unused_result));
 
+/* How a batch is to be stored. */
+struct batch_terms {
+    const struct rate_policy *policy;
+    const struct rate_subject *subject;
+    bool is_all_or_nothing; /* else what may not be stored is left out, and told */
+    /* Of the request; samples without a time have its arrival. Of a request that has no key made
+     * by request_mark_init. */
+    const struct request_mark *mark;
+};
+
+struct batch_receipt {
+    struct rate_verdict verdict; /* complete on ERR_OK and ERR_RATE_LIMITED, but for a replay */
+    bool is_replay;  /* all of it was stored before, by a request of the same key; nothing spent */
+    size_t left_out; /* samples: those of groups that have a status now */
+};
+
 /*
- * Store a batch, all of it or nothing, if `policy` admits it, as one. Errors are those of
- * metric_store_add; the type that is to blame is told in the cause. One round trip.
+ * Store a batch if `terms->policy` admits it, as one. One round trip; a batch of more than
+ * BATCH_PART_GROUPS types and hours goes in several steps of Redis, one behind the other.
+ *
+ * Of one part: all or nothing whatever happens. Of several: a failure of Redis midway may leave
+ * parts stored; then ERR_STORE_UNKNOWN, and the same request with the same key completes it. What
+ * a part behind the first one refuses (MAX_BUCKETS, a type that is being deleted) is left out, all
+ * of the part, and told. Errors are those of metric_store_add, of which the type
+ * that is to blame is told in the cause; and ERR_KEY_REUSED.
  */
 enum err_code metric_store_add_batch(struct metric_store *store, struct sample_batch *batch,
-                                     const struct rate_policy *policy,
-                                     const struct rate_subject *subject,
-                                     struct rate_verdict *verdict, struct error *err)
-    __attribute__((warn_unused_result));
+                                     const struct batch_terms *terms, struct batch_receipt *receipt,
+                                     struct error *err) __attribute__((warn_unused_result));
+
+/* Say why a group was left out, as metric_store_add would of a sample of it. Returns the code. */
+enum err_code metric_store_explain(const struct metric_store *store,
+                                   const struct batch_group *group, struct error *err);
 
 enum { METRIC_DAMAGES_MAX = 8, METRIC_LAYOUT_BYTES = 24 };
 

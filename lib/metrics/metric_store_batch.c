@@ -4,37 +4,45 @@
 
 #include "arena.h"
 #include "metric_store_parts.h"
+#include "packed.h"
 #include "redis_keys.h"
 #include "span.h"
 
 enum {
-    KEYS_FIXED = 3,
-    ARGS_FIXED = 4,
-    KEYS_A_TYPE = 2,
-    ARGS_A_TYPE = 4,
-    ARGS_A_GROUP = 2,
-    REPLY_FIXED = POST_STATUS_AT + 2,
-    REPLY_A_CHUNK = 3,
-    TEXTS_BYTES_MAX = 2 << 20
+    KEYS = 4,
+    ARGS_FIXED = 12,
+    ARGS_A_GROUP = 5, /* of an hour of its own, with several records */
+    ARGS_MAX = ARGS_FIXED + ARGS_A_GROUP * BATCH_PART_GROUPS,
+    PARTS_MAX = BATCH_SAMPLES_MAX / BATCH_PART_GROUPS,
+    ARRIVAL_AT = POST_STATUS_AT + 1,
+    REFUSED_AT,
+    LISTS_AT, /* of what was refused, then of chunks that were closed; both in pairs */
+    TEXTS_BYTES_MAX = 1 << 20,
+    PARTS_TTL_MS = 60000
 };
 
-_Static_assert(KEYS_FIXED + ARGS_FIXED +
-                       BATCH_GROUPS_MAX * (KEYS_A_TYPE + ARGS_A_TYPE + ARGS_A_GROUP) <=
-                   REDIS_EVAL_ARGS_MAX,
-               "a batch is one call");
+_Static_assert(KEYS + ARGS_MAX <= REDIS_EVAL_ARGS_MAX, "a part is one call");
 
-/* Keys and arguments of scripts/post_many.lua. */
+/* A batch on its way. */
+struct shipment {
+    struct metric_store *store;
+    struct sample_batch *batch;
+    const struct batch_terms *terms;
+    struct request_mark mark;
+    struct rate_call rate;
+    size_t part_count, new_types_max;
+    const unsigned char *records;
+    struct batch_receipt *receipt;
+    size_t stored_count; /* parts that are, by now */
+};
+
+/* Keys and arguments of scripts/lib/part.lua. */
 struct call {
     struct arena texts;
-    size_t key_count, arg_count;
-    struct slice keys[KEYS_FIXED + KEYS_A_TYPE * BATCH_GROUPS_MAX];
-    struct slice args[ARGS_FIXED + (ARGS_A_TYPE + ARGS_A_GROUP) * BATCH_GROUPS_MAX];
+    struct redis_key types, due;
+    struct slice keys[KEYS], args[ARGS_MAX];
+    size_t arg_count;
 };
-
-static void add_key(struct call *call, const struct redis_key *key)
-{
-    call->keys[call->key_count++] = arena_copy(&call->texts, redis_key_slice(key));
-}
 
 static void add_arg(struct call *call, struct slice arg)
 {
@@ -48,123 +56,373 @@ static void add_integer(struct call *call, int64_t value)
     add_arg(call, arena_copy(&call->texts, slice_of(text, (size_t)len)));
 }
 
-static void spell_type(struct call *call, struct slice prefix, const struct sample_batch *batch,
-                       const struct batch_type *type, const unsigned char *records)
+/* The newest record, then the instant of the oldest one. */
+static void add_extremes(struct call *call, const struct batch_group *group)
 {
-    struct redis_key key;
-    unsigned char newest[RECORD_BYTES], oldest[RECORD_BYTES];
-    redis_key_meta(&key, prefix, type->name);
-    add_key(call, &key);
-    redis_key_metric_stem(&key, prefix, type->name);
-    add_key(call, &key);
-    record_pack(type->newest, newest);
-    record_pack((struct record){type->oldest, 0.0}, oldest);
-    add_arg(call, type->name);
-    add_arg(call, arena_copy(&call->texts, slice_of((const char *)newest, sizeof newest)));
-    add_arg(call, arena_copy(&call->texts, slice_of((const char *)oldest, 8)));
-    add_integer(call, (int64_t)type->group_count);
-    for (size_t i = type->first_group; i != BATCH_NONE; i = sample_batch_group(batch, i)->next) {
-        const struct batch_group *group = sample_batch_group(batch, i);
-        add_integer(call, group->hour);
-        add_arg(call, slice_of((const char *)records + group->first * RECORD_BYTES,
-                               group->count * RECORD_BYTES));
+    unsigned char bytes[RECORD_BYTES + 8];
+    record_pack(group->newest, bytes);
+    packed_put_u64(bytes + RECORD_BYTES, (uint64_t)group->oldest.us);
+    add_arg(call, arena_copy(&call->texts, slice_of((const char *)bytes, sizeof bytes)));
+}
+
+static void add_group(struct call *call, const struct shipment *s, const struct batch_group *group)
+{
+    char tag[REDIS_TAG_BYTES];
+    struct slice spelled = redis_key_tag_of_type(group->name, tag);
+    bool is_plain = slice_equals(spelled, group->name);
+    add_arg(call, is_plain ? group->name : arena_copy(&call->texts, spelled));
+    add_arg(call, slice_of((const char *)s->records + group->first * RECORD_BYTES,
+                           group->count * RECORD_BYTES));
+    if (group->count > 1)
+        add_extremes(call, group);
+}
+
+/* Groups of one hour that follow each other share its text. */
+static void add_groups(struct call *call, const struct shipment *s, size_t from, size_t to)
+{
+    for (size_t at = from, end; at < to; at = end) {
+        int64_t hour = sample_batch_group(s->batch, at)->hour;
+        for (end = at + 1; end < to && sample_batch_group(s->batch, end)->hour == hour;)
+            end++;
+        add_integer(call, hour);
+        add_integer(call, (int64_t)(end - at));
+        for (size_t i = at; i < end; i++)
+            add_group(call, s, sample_batch_group(s->batch, i));
     }
 }
 
-static void spell(struct call *call, struct metric_store *store, const struct rate_call *rate,
-                  const struct sample_batch *batch, const unsigned char *records)
+static size_t part_end(const struct shipment *s, size_t part)
 {
-    struct slice prefix = redis_client_key_prefix(store->client);
-    struct redis_key key;
-    call->key_count = call->arg_count = 0;
-    add_key(call, &rate->key);
-    redis_key_global(&key, prefix, "types");
-    add_key(call, &key);
-    redis_key_global(&key, prefix, "due");
-    add_key(call, &key);
-    add_arg(call, slice_from_string(rate->limit_text));
-    add_arg(call, slice_from_string(rate->window_us_text));
-    add_integer(call, (int64_t)store->options.types_max);
-    add_integer(call, (int64_t)store->options.spans_per_type_max);
-    for (size_t i = 0; i < sample_batch_type_count(batch); i++)
-        spell_type(call, prefix, batch, sample_batch_type(batch, i), records);
+    size_t end = (part + 1) * BATCH_PART_GROUPS, count = sample_batch_group_count(s->batch);
+    return end < count ? end : count;
 }
 
-static enum err_code run(struct metric_store *store, const struct rate_call *rate,
-                         struct sample_batch *batch, struct redisReply **reply, struct error *err)
+static void spell(struct call *call, const struct shipment *s, size_t part)
 {
-    const unsigned char *records;
-    struct call *call = malloc(sizeof *call);
-    *reply = NULL;
-    if (!call || !sample_batch_pack(batch, &records)) {
-        free(call);
-        return error_set(err, ERR_NO_MEMORY, "Out of memory");
+    const struct metric_store_options *options = &s->store->options;
+    struct slice prefix = redis_client_key_prefix(s->store->client);
+    unsigned char arrival[8];
+    arena_reset(&call->texts);
+    call->arg_count = 0;
+    redis_key_global(&call->types, prefix, "types");
+    redis_key_global(&call->due, prefix, "due");
+    call->keys[0] = redis_key_slice(&s->rate.key);
+    call->keys[1] = redis_key_slice(&call->types);
+    call->keys[2] = redis_key_slice(&call->due);
+    call->keys[3] = redis_key_slice(&s->mark.key);
+    add_arg(call, slice_from_string(s->rate.limit_text));
+    add_arg(call, slice_from_string(s->rate.window_us_text));
+    add_integer(call, (int64_t)options->types_max);
+    add_integer(call, (int64_t)options->spans_per_type_max);
+    add_arg(call, prefix);
+    add_integer(call, s->terms->is_all_or_nothing);
+    add_integer(call, (int64_t)part);
+    add_integer(call, (int64_t)s->part_count);
+    add_integer(call, (int64_t)s->new_types_max);
+    add_arg(call, slice_of(s->mark.fingerprint, sizeof s->mark.fingerprint));
+    packed_put_u64(arrival, (uint64_t)s->mark.arrival.us);
+    add_arg(call, arena_copy(&call->texts, slice_of((const char *)arrival, sizeof arrival)));
+    bool has_key = s->terms->mark->key.len > 0;
+    add_integer(call, has_key ? (int64_t)options->mark_ttl_seconds * 1000 : PARTS_TTL_MS);
+    add_groups(call, s, part * BATCH_PART_GROUPS, part_end(s, part));
+}
+
+/* One sample of each of many types, which are not there twice. */
+static enum redis_script script_of(const struct shipment *s, size_t part)
+{
+    if (s->terms->is_all_or_nothing)
+        return REDIS_SCRIPT_POST_MANY;
+    const struct batch_group *before = NULL;
+    for (size_t i = part * BATCH_PART_GROUPS; i < part_end(s, part); i++) {
+        const struct batch_group *group = sample_batch_group(s->batch, i);
+        if (group->count > 1 || (before && group->type <= before->type))
+            return REDIS_SCRIPT_POST_MANY;
+        before = group;
     }
-    arena_init(&call->texts, TEXTS_BYTES_MAX);
-    spell(call, store, rate, batch, records);
-    enum err_code code;
-    if (call->texts.failed)
-        code = error_set(err, ERR_NO_MEMORY, "Out of memory");
-    else
-        code =
-            redis_client_eval(store->client, REDIS_LANE_WRITE, REDIS_SCRIPT_POST_MANY, call->keys,
-                              call->key_count, call->args, call->arg_count, reply, err);
-    arena_release(&call->texts);
-    free(call);
-    return code;
+    return REDIS_SCRIPT_POST_SERIES;
+}
+
+/* --- What a part had to say ---------------------------------------------------------- */
+
+static enum err_code say_wrong_shape(struct error *err)
+{
+    /* The script ran, so samples may be stored: the client must not be told otherwise. */
+    return error_set(err, ERR_STORE_UNKNOWN, "The store gave an answer of the wrong shape");
+}
+
+/* Pair `at` of a reply: a group, and the number beside it. False: there is none such. */
+static bool pair_at(const struct shipment *s, size_t part, const struct redisReply *reply,
+                    size_t at, size_t *group, int64_t *number)
+{
+    int64_t index;
+    size_t from = part * BATCH_PART_GROUPS;
+    if (!redis_reply_integer_at(reply, at, &index) ||
+        !redis_reply_integer_at(reply, at + 1, number) || index < 0 ||
+        (size_t)index >= part_end(s, part) - from)
+        return false;
+    *group = from + (size_t)index;
+    return true;
+}
+
+static void leave_out(struct shipment *s, size_t group, int64_t status)
+{
+    sample_batch_set_status(s->batch, group, (int)status);
+    s->receipt->left_out += sample_batch_group(s->batch, group)->count;
+}
+
+static bool note_refused(struct shipment *s, size_t part, const struct redisReply *reply,
+                         size_t end)
+{
+    for (size_t at = LISTS_AT; at < end; at += 2) {
+        size_t group;
+        int64_t why;
+        if (!pair_at(s, part, reply, at, &group, &why))
+            return false;
+        leave_out(s, group, why);
+    }
+    return true;
 }
 
 /* Chunks that were closed; what is lost here the tender finds. */
-static void hand_closed(struct metric_store *store, const struct sample_batch *batch,
-                        const struct redisReply *reply)
+static void hand_closed(const struct shipment *s, size_t part, const struct redisReply *reply,
+                        size_t from)
 {
-    for (size_t at = REPLY_FIXED; at + REPLY_A_CHUNK <= redis_reply_count(reply);
-         at += REPLY_A_CHUNK) {
-        int64_t type, hour, number;
-        if (redis_reply_integer_at(reply, at, &type) &&
-            redis_reply_integer_at(reply, at + 1, &hour) &&
-            redis_reply_integer_at(reply, at + 2, &number) && type >= 0 &&
-            (size_t)type < sample_batch_type_count(batch))
-            chunk_sealer_chunk_closed(store->sealer, sample_batch_type(batch, (size_t)type)->name,
-                                      hour, number);
+    for (size_t at = from; at + 2 <= redis_reply_count(reply); at += 2) {
+        size_t index;
+        int64_t number;
+        if (!pair_at(s, part, reply, at, &index, &number))
+            continue;
+        const struct batch_group *group = sample_batch_group(s->batch, index);
+        chunk_sealer_chunk_closed(s->store->sealer, group->name, group->hour, number);
     }
 }
 
-static enum err_code conclude(struct metric_store *store, const struct sample_batch *batch,
-                              const struct redisReply *reply, const struct rate_verdict *verdict,
-                              struct error *err)
+/* The part was refused as a whole: by its first group that cannot be stored, or as a request. */
+static enum err_code refuse_part(struct shipment *s, size_t part, int64_t status,
+                                 const struct redisReply *reply, struct error *err)
 {
-    int64_t status, type;
-    if (!redis_reply_integer_at(reply, POST_STATUS_AT, &status) ||
-        !redis_reply_integer_at(reply, POST_STATUS_AT + 1, &type) || type < 0 ||
-        (size_t)type >= sample_batch_type_count(batch))
-        return error_set(err, ERR_STORE_UNKNOWN, "The store gave an answer of the wrong shape");
-    if (!verdict->is_admitted)
-        return rate_verdict_refuse(verdict, err);
-    if (status != POST_STORED)
-        return metric_store_refuse(store, (enum post_status)status,
-                                   sample_batch_type(batch, (size_t)type)->name, err);
-    hand_closed(store, batch, reply);
+    switch (status) {
+    case POST_KEY_REUSED:
+        return request_mark_refuse(err);
+    case POST_UNDER_WAY:
+        if (err)
+            err->retry_after_ms = 1000;
+        return error_set(err, ERR_STORE_UNAVAILABLE,
+                         "Another request with this Idempotency-Key is under way");
+    case POST_NOT_ADMITTED:
+    case POST_MUST_COUNT:
+        return ERR_OK; /* part 0 says it */
+    default:
+        break;
+    }
+    size_t group;
+    int64_t why;
+    if (!pair_at(s, part, reply, LISTS_AT, &group, &why))
+        return say_wrong_shape(err);
+    if (part == 0)
+        return metric_store_refuse(s->store, (enum post_status)why,
+                                   sample_batch_group(s->batch, group)->name, err);
+    for (size_t i = part * BATCH_PART_GROUPS; i < part_end(s, part); i++)
+        leave_out(s, i, why);
     return ERR_OK;
 }
 
-enum err_code metric_store_add_batch(struct metric_store *store, struct sample_batch *batch,
-                                     const struct rate_policy *policy,
-                                     const struct rate_subject *subject,
-                                     struct rate_verdict *verdict, struct error *err)
+static enum err_code conclude_part(struct shipment *s, size_t part, const struct redisReply *reply,
+                                   int64_t *status, struct error *err)
 {
-    struct rate_call call;
-    if (!rate_limiter_begin(store->limiter, policy, subject, clock_mono_now(), &call, verdict))
-        return rate_verdict_refuse(verdict, err);
-    struct redisReply *reply;
-    enum err_code code = run(store, &call, batch, &reply, err);
-    if (code != ERR_OK)
+    int64_t refused;
+    size_t count = redis_reply_count(reply);
+    if (!redis_reply_integer_at(reply, POST_STATUS_AT, status) ||
+        !redis_reply_integer_at(reply, REFUSED_AT, &refused) || refused < 0 ||
+        (size_t)refused > count || LISTS_AT + 2 * (size_t)refused > count)
+        return say_wrong_shape(err);
+    if (*status == POST_STORED_BEFORE)
+        return ERR_OK;
+    if (*status != POST_STORED)
+        return refuse_part(s, part, *status, reply, err);
+    s->receipt->is_replay = false;
+    s->stored_count++;
+    size_t lists_end = LISTS_AT + 2 * (size_t)refused;
+    if (!note_refused(s, part, reply, lists_end))
+        return say_wrong_shape(err);
+    hand_closed(s, part, reply, lists_end);
+    return ERR_OK;
+}
+
+/* --- All parts ----------------------------------------------------------------------- */
+
+static enum err_code begin_part(struct shipment *s, struct call *call, size_t part,
+                                struct redis_job **job, struct error *err)
+{
+    spell(call, s, part);
+    if (call->texts.failed)
+        return error_set(err, ERR_NO_MEMORY, "Out of memory");
+    return redis_client_begin_eval(s->store->client, REDIS_LANE_WRITE, script_of(s, part),
+                                   call->keys, KEYS, call->args, call->arg_count, job, err);
+}
+
+static enum err_code finish_part(struct shipment *s, struct call *call, size_t part,
+                                 struct redis_job *job, struct redisReply **reply,
+                                 struct error *err)
+{
+    enum err_code code = redis_client_finish_eval(job, REDIS_LANE_WRITE, reply, err);
+    if (code != ERR_OK || *reply)
         return code;
-    /* The script ran, so samples may be stored: the client must not be told otherwise. */
-    if (rate_limiter_end(store->limiter, &call, reply, verdict))
-        code = conclude(store, batch, reply, verdict, err);
-    else
-        code = error_set(err, ERR_STORE_UNKNOWN, "The store gave an answer of the wrong shape");
-    redis_reply_free(reply);
+    spell(call, s, part);
+    if (call->texts.failed)
+        return error_set(err, ERR_NO_MEMORY, "Out of memory");
+    return redis_client_eval(s->store->client, REDIS_LANE_WRITE, script_of(s, part), call->keys,
+                             KEYS, call->args, call->arg_count, reply, err);
+}
+
+/* `*status` is that of part 0. */
+static enum err_code read_part(struct shipment *s, size_t part, const struct redisReply *reply,
+                               int64_t *status, struct error *err)
+{
+    int64_t here = POST_NOT_ADMITTED;
+    bool is_first = part == 0;
+    if (is_first && !rate_limiter_end(s->store->limiter, &s->rate, reply, &s->receipt->verdict))
+        return say_wrong_shape(err);
+    enum err_code code = conclude_part(s, part, reply, &here, err);
+    if (is_first)
+        *status = here;
+    else if (here == POST_NOT_ADMITTED && (*status == POST_STORED || *status == POST_STORED_BEFORE))
+        return error_set(err, ERR_STORE_UNAVAILABLE, "The mark of the request is gone");
     return code;
+}
+
+/* The first error wins, but for one of which nobody knows what became of its part. */
+static void note_error(const struct error *mine, struct error *err)
+{
+    if (err->code == ERR_OK || (mine->code == ERR_STORE_UNKNOWN && err->code != ERR_STORE_UNKNOWN))
+        *err = *mine;
+}
+
+static void finish_all(struct shipment *s, struct call *call, struct redis_job **jobs,
+                       int64_t *status, struct error *err)
+{
+    for (size_t part = 0; part < s->part_count; part++) {
+        struct redisReply *reply = NULL;
+        struct error mine;
+        error_init(&mine);
+        if (!jobs[part])
+            continue;
+        enum err_code code = finish_part(s, call, part, jobs[part], &reply, &mine);
+        if (code == ERR_OK)
+            code = read_part(s, part, reply, status, &mine);
+        if (code != ERR_OK)
+            note_error(&mine, err);
+        redis_reply_free(reply);
+    }
+}
+
+/* All of them, one behind the other. A part that cannot be sent keeps those behind it. */
+static void run(struct shipment *s, int64_t *status, struct error *err)
+{
+    struct redis_job *jobs[PARTS_MAX] = {NULL};
+    struct call *call = malloc(sizeof *call);
+    if (!call) {
+        (void)error_set(err, ERR_NO_MEMORY, "Out of memory");
+        return;
+    }
+    arena_init(&call->texts, TEXTS_BYTES_MAX);
+    for (size_t part = 0; part < s->part_count; part++) {
+        if (begin_part(s, call, part, &jobs[part], err) != ERR_OK)
+            break;
+    }
+    finish_all(s, call, jobs, status, err);
+    arena_release(&call->texts);
+    free(call);
+}
+
+/* Where some parts are stored, the others have to follow. */
+static enum err_code say_in_part(const struct shipment *s, struct error *err)
+{
+    struct error whole = {.element = -1};
+    uint32_t retry_after_ms = err->retry_after_ms;
+    (void)error_set(&whole, ERR_STORE_UNKNOWN, "The store failed midway: some of it is stored. %s",
+                    s->terms->mark->key.len > 0 ? "The same request with the same Idempotency-Key "
+                                                  "completes it"
+                                                : "With an Idempotency-Key it could be completed");
+    error_set_cause(&whole, "%s: %.100s", err_name(err->code), err->cause);
+    whole.retry_after_ms = retry_after_ms;
+    *err = whole;
+    return err->code;
+}
+
+/* How many types of the batch there are not yet, for certain. */
+static enum err_code count_new_types(struct shipment *s, struct error *err)
+{
+    enum { NAMES_MAX = REDIS_WORDS_MAX - 2 };
+    struct redis_key types;
+    redis_key_global(&types, redis_client_key_prefix(s->store->client), "types");
+    struct slice argv[REDIS_WORDS_MAX] = {SLICE("ZMSCORE"), redis_key_slice(&types)};
+    size_t groups = sample_batch_group_count(s->batch), at = 0, seen = 0, new_types = 0;
+    while (at < groups) {
+        size_t count = 0;
+        for (; at < groups && count < NAMES_MAX; at++) {
+            const struct batch_group *group = sample_batch_group(s->batch, at);
+            if (group->type == seen) {
+                argv[2 + count++] = group->name;
+                seen++;
+            }
+        }
+        struct redisReply *reply;
+        enum err_code code =
+            redis_client_call(s->store->client, REDIS_LANE_READ, argv, 2 + count, &reply, err);
+        if (code != ERR_OK)
+            return code;
+        for (size_t i = 0; i < count; i++)
+            new_types += redis_reply_is_nil(redis_reply_at(reply, i));
+        redis_reply_free(reply);
+    }
+    s->new_types_max = new_types;
+    return ERR_OK;
+}
+
+static enum err_code ship(struct shipment *s, struct error *err)
+{
+    int64_t status = POST_STORED;
+    run(s, &status, err);
+    if (err->code == ERR_OK && status == POST_MUST_COUNT && count_new_types(s, err) == ERR_OK) {
+        run(s, &status, err);
+        if (err->code == ERR_OK && status == POST_MUST_COUNT)
+            (void)metric_store_refuse(s->store, POST_TYPES_FULL, SLICE("a batch"), err);
+    }
+    if (err->code != ERR_OK)
+        return s->stored_count > 0 ? say_in_part(s, err) : err->code;
+    return s->receipt->verdict.is_admitted ? ERR_OK
+                                           : rate_verdict_refuse(&s->receipt->verdict, err);
+}
+
+enum err_code metric_store_explain(const struct metric_store *store,
+                                   const struct batch_group *group, struct error *err)
+{
+    return metric_store_refuse(store, (enum post_status)group->status, group->name, err);
+}
+
+enum err_code metric_store_add_batch(struct metric_store *store, struct sample_batch *batch,
+                                     const struct batch_terms *terms, struct batch_receipt *receipt,
+                                     struct error *err)
+{
+    static const struct rate_policy none = {.name = "none"};
+    struct shipment s = {.store = store,
+                         .batch = batch,
+                         .terms = terms,
+                         .mark = *terms->mark,
+                         .part_count = (sample_batch_group_count(batch) + BATCH_PART_GROUPS - 1) /
+                                       BATCH_PART_GROUPS,
+                         .new_types_max = sample_batch_type_count(batch),
+                         .receipt = receipt};
+    /* What was admitted before is not counted again, nor refused. */
+    const struct rate_policy *policy = terms->mark->is_known ? &none : terms->policy;
+    *receipt = (struct batch_receipt){.is_replay = true};
+    if (!rate_limiter_begin(store->limiter, policy, terms->subject, clock_mono_now(), &s.rate,
+                            &receipt->verdict))
+        return rate_verdict_refuse(&receipt->verdict, err);
+    if (!sample_batch_pack(batch, &s.records))
+        return error_set(err, ERR_NO_MEMORY, "Out of memory");
+    if (s.mark.key.len == 0 && s.part_count > 1)
+        request_mark_name(&s.mark, redis_client_key_prefix(store->client));
+    return ship(&s, err);
 }

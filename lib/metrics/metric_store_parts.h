@@ -14,7 +14,19 @@ struct metric_store {
 };
 
 /* What post and post_many have to say, behind the limiter's share of their replies. */
-enum post_status { POST_STORED, POST_TYPES_FULL, POST_SPANS_FULL, POST_DELETING };
+enum post_status {
+    POST_STORED,
+    POST_TYPES_FULL,
+    POST_SPANS_FULL,
+    POST_DELETING,
+    /* of post_many alone */
+    POST_FOREIGN, /* a key is not as ours are */
+    POST_STORED_BEFORE,
+    POST_NOT_ADMITTED,
+    POST_KEY_REUSED,
+    POST_UNDER_WAY, /* another request of this key came first, at another time */
+    POST_MUST_COUNT /* whether there is room for all new types: how many are there? */
+};
 enum { POST_STATUS_AT = 4 };
 
 /* Say why samples of `type` are not stored. */

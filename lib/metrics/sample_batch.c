@@ -2,40 +2,50 @@
 
 #include <stdlib.h>
 
+#include "arena.h"
 #include "hash.h"
 #include "span.h"
 
-enum { SLOTS = 2 * BATCH_GROUPS_MAX, FIRST_CAPACITY = 64 };
-
-_Static_assert(BATCH_GROUPS_MAX < UINT16_MAX, "a group's number fits");
+enum { ITEMS_FIRST = 256, GROUPS_FIRST = 8, NAMES_BYTES_MAX = BATCH_SAMPLES_MAX * TYPE_BYTES_MAX };
 
 struct item {
     struct record record;
-    uint16_t group;
+    uint32_t group, number;
 };
 
-struct sample_batch {
-    size_t type_count, group_count;
-    struct batch_type types[BATCH_GROUPS_MAX];
-    struct batch_group groups[BATCH_GROUPS_MAX];
-    uint16_t slots[SLOTS]; /* by a type's name, its number + 1; 0: free */
-    size_t last_type;
+struct entry {
+    struct batch_group group;
+    uint64_t hash;
+};
 
-    size_t count, capacity;
+/* A table of groups by name and hour, and one of the first group of each type by name alone. */
+struct sample_batch {
+    size_t count, items_room;
     struct item *items;
+    size_t group_count, groups_room, type_count, last_group;
+    struct entry *entries;
+    uint32_t *slots, *type_slots; /* 2 * groups_room each: a group + 1; 0: free */
+    struct arena names;
     unsigned char *packed;
 };
 
 struct sample_batch *sample_batch_new(void)
 {
-    return calloc(1, sizeof(struct sample_batch));
+    struct sample_batch *batch = calloc(1, sizeof *batch);
+    if (batch)
+        arena_init(&batch->names, NAMES_BYTES_MAX);
+    return batch;
 }
 
 void sample_batch_free(struct sample_batch *batch)
 {
     if (!batch)
         return;
+    arena_release(&batch->names);
     free(batch->items);
+    free(batch->entries);
+    free(batch->slots);
+    free(batch->type_slots);
     free(batch->packed);
     free(batch);
 }
@@ -50,126 +60,184 @@ size_t sample_batch_type_count(const struct sample_batch *batch)
     return batch->type_count;
 }
 
-const struct batch_type *sample_batch_type(const struct sample_batch *batch, size_t index)
+size_t sample_batch_group_count(const struct sample_batch *batch)
 {
-    return &batch->types[index];
+    return batch->group_count;
 }
 
 const struct batch_group *sample_batch_group(const struct sample_batch *batch, size_t index)
 {
-    return &batch->groups[index];
+    return &batch->entries[index].group;
 }
 
-/* The slot of a name, or the free one where it would go. There always is a free one. */
-static uint16_t *slot_of(struct sample_batch *batch, struct slice name)
+const struct batch_group *sample_batch_group_of(const struct sample_batch *batch, size_t index,
+                                                uint32_t *number)
 {
-    size_t at = hash_bytes(name, 0) % SLOTS;
-    while (batch->slots[at] != 0 && !slice_equals(batch->types[batch->slots[at] - 1].name, name))
-        at = (at + 1) % SLOTS;
+    *number = batch->items[index].number;
+    return &batch->entries[batch->items[index].group].group;
+}
+
+void sample_batch_set_status(struct sample_batch *batch, size_t group, int status)
+{
+    batch->entries[group].group.status = status;
+}
+
+/* Half of the slots are free. */
+static size_t slots_mask(const struct sample_batch *batch)
+{
+    return 2 * batch->groups_room - 1;
+}
+
+/* The slot of a group, or the free one where it would go. */
+static uint32_t *slot_of(const struct sample_batch *batch, uint64_t hash, struct slice name,
+                         int64_t hour)
+{
+    size_t at = hash & slots_mask(batch);
+    for (; batch->slots[at] != 0; at = (at + 1) & slots_mask(batch)) {
+        const struct entry *entry = &batch->entries[batch->slots[at] - 1];
+        if (entry->hash == hash && entry->group.hour == hour &&
+            slice_equals(entry->group.name, name))
+            break;
+    }
     return &batch->slots[at];
 }
 
-/* BATCH_NONE: it is a new one. */
-static size_t find_type(struct sample_batch *batch, struct slice name)
+static uint32_t *type_slot_of(const struct sample_batch *batch, struct slice name)
 {
-    if (batch->type_count > 0 && slice_equals(batch->types[batch->last_type].name, name))
-        return batch->last_type;
-    return (size_t)*slot_of(batch, name) - 1;
+    size_t at = hash_bytes(name, 0) & slots_mask(batch);
+    while (batch->type_slots[at] != 0 &&
+           !slice_equals(batch->entries[batch->type_slots[at] - 1].group.name, name))
+        at = (at + 1) & slots_mask(batch);
+    return &batch->type_slots[at];
 }
 
-static size_t find_group(const struct batch_type *type, const struct batch_group *groups,
-                         int64_t hour)
+static void fill_slots(struct sample_batch *batch)
 {
-    size_t at = type->first_group;
-    while (at != BATCH_NONE && groups[at].hour != hour)
-        at = groups[at].next;
-    return at;
+    for (size_t i = 0; i < batch->group_count; i++) {
+        const struct entry *entry = &batch->entries[i];
+        *slot_of(batch, entry->hash, entry->group.name, entry->group.hour) = (uint32_t)i + 1;
+        uint32_t *type_slot = type_slot_of(batch, entry->group.name);
+        if (*type_slot == 0)
+            *type_slot = (uint32_t)i + 1;
+    }
 }
 
-static size_t add_type(struct sample_batch *batch, const struct sample *sample)
+static bool reserve_groups(struct sample_batch *batch)
 {
-    uint16_t *slot = slot_of(batch, sample->type);
-    size_t index = batch->type_count++;
-    batch->types[index] = (struct batch_type){.name = sample->type,
-                                              .newest = {sample->at, sample->value},
-                                              .oldest = sample->at,
-                                              .first_group = BATCH_NONE,
-                                              .last_group = BATCH_NONE};
-    *slot = (uint16_t)(index + 1);
-    return index;
-}
-
-static size_t add_group(struct sample_batch *batch, struct batch_type *type, int64_t hour)
-{
-    size_t index = batch->group_count++;
-    batch->groups[index] = (struct batch_group){.hour = hour, .next = BATCH_NONE};
-    if (type->last_group == BATCH_NONE)
-        type->first_group = index;
-    else
-        batch->groups[type->last_group].next = index;
-    type->last_group = index;
-    type->group_count++;
-    return index;
-}
-
-static bool reserve(struct sample_batch *batch)
-{
-    if (batch->count < batch->capacity)
+    if (batch->group_count < batch->groups_room)
         return true;
-    size_t capacity = batch->capacity ? 2 * batch->capacity : FIRST_CAPACITY;
-    struct item *items = realloc(batch->items, capacity * sizeof *items);
-    if (!items)
+    size_t room = batch->groups_room ? 2 * batch->groups_room : GROUPS_FIRST;
+    struct entry *entries = realloc(batch->entries, room * sizeof *entries);
+    if (entries)
+        batch->entries = entries;
+    uint32_t *slots = calloc(2 * room, sizeof *slots);
+    uint32_t *type_slots = calloc(2 * room, sizeof *type_slots);
+    if (!entries || !slots || !type_slots) {
+        free(slots);
+        free(type_slots);
         return false;
-    batch->items = items;
-    batch->capacity = capacity;
+    }
+    free(batch->slots);
+    free(batch->type_slots);
+    batch->slots = slots;
+    batch->type_slots = type_slots;
+    batch->groups_room = room;
+    fill_slots(batch);
     return true;
 }
 
-static void note(struct batch_type *type, struct record record)
+static bool reserve_items(struct sample_batch *batch)
 {
-    if (record.at.us >= type->newest.at.us)
-        type->newest = record;
-    if (record.at.us < type->oldest.us)
-        type->oldest = record.at;
+    if (batch->count < batch->items_room)
+        return true;
+    size_t room = batch->items_room ? 2 * batch->items_room : ITEMS_FIRST;
+    struct item *items = realloc(batch->items, room * sizeof *items);
+    if (!items)
+        return false;
+    batch->items = items;
+    batch->items_room = room;
+    return true;
 }
 
-enum batch_outcome sample_batch_add(struct sample_batch *batch, const struct sample *sample)
+/* False: no memory. */
+static bool add_name(struct sample_batch *batch, struct batch_group *group, struct slice name)
+{
+    uint32_t *slot = type_slot_of(batch, name);
+    if (*slot != 0) {
+        const struct batch_group *first = &batch->entries[*slot - 1].group;
+        group->name = first->name;
+        group->type = first->type;
+        return true;
+    }
+    group->name = arena_copy(&batch->names, name);
+    if (!group->name.ptr)
+        return false;
+    group->type = batch->type_count++;
+    *slot = (uint32_t)batch->group_count + 1;
+    return true;
+}
+
+/* NULL: no memory. */
+static struct entry *group_of(struct sample_batch *batch, struct slice name, int64_t hour)
+{
+    if (batch->group_count > 0) {
+        struct entry *last = &batch->entries[batch->last_group];
+        if (last->group.hour == hour && slice_equals(last->group.name, name))
+            return last;
+    }
+    if (!reserve_groups(batch))
+        return NULL;
+    uint64_t hash = hash_bytes(name, (uint64_t)hour);
+    uint32_t *slot = slot_of(batch, hash, name, hour);
+    if (*slot != 0)
+        return &batch->entries[*slot - 1];
+    struct entry *entry = &batch->entries[batch->group_count];
+    *entry = (struct entry){.group = {.hour = hour, .oldest = WALL_TIME_MAX}, .hash = hash};
+    if (!add_name(batch, &entry->group, name))
+        return NULL;
+    *slot = (uint32_t)++batch->group_count;
+    return entry;
+}
+
+enum batch_outcome sample_batch_add(struct sample_batch *batch, const struct sample *sample,
+                                    uint32_t number)
 {
     const struct record record = {sample->at, sample->value};
-    int64_t hour = hour_of(sample->at);
     if (batch->count == BATCH_SAMPLES_MAX)
-        return BATCH_SAMPLES_FULL;
-    size_t type = find_type(batch, sample->type), group = BATCH_NONE;
-    if (type != BATCH_NONE)
-        group = find_group(&batch->types[type], batch->groups, hour);
-    if (group == BATCH_NONE && batch->group_count == BATCH_GROUPS_MAX)
-        return BATCH_GROUPS_FULL;
-    if (!reserve(batch))
+        return BATCH_FULL;
+    struct entry *entry =
+        reserve_items(batch) ? group_of(batch, sample->type, hour_of(sample->at)) : NULL;
+    if (!entry)
         return BATCH_NO_MEMORY;
-    if (type == BATCH_NONE)
-        type = add_type(batch, sample);
-    if (group == BATCH_NONE)
-        group = add_group(batch, &batch->types[type], hour);
-    note(&batch->types[type], record);
-    batch->groups[group].count++;
-    batch->items[batch->count++] = (struct item){record, (uint16_t)group};
-    batch->last_type = type;
+    struct batch_group *group = &entry->group;
+    if (group->count == 0 || record.at.us >= group->newest.at.us)
+        group->newest = record;
+    if (record.at.us < group->oldest.us)
+        group->oldest = record.at;
+    group->count++;
+    batch->last_group = (size_t)(entry - batch->entries);
+    batch->items[batch->count++] = (struct item){record, (uint32_t)batch->last_group, number};
     return BATCH_ADDED;
 }
 
 bool sample_batch_pack(struct sample_batch *batch, const unsigned char **records)
 {
-    size_t next[BATCH_GROUPS_MAX], first = 0;
     unsigned char *packed = realloc(batch->packed, batch->count * RECORD_BYTES + 1);
-    if (!packed)
+    size_t *next = malloc((batch->group_count + 1) * sizeof *next);
+    if (packed)
+        batch->packed = packed;
+    if (!packed || !next) {
+        free(next);
         return false;
-    batch->packed = packed;
-    for (size_t i = 0; i < batch->group_count; i++) {
-        batch->groups[i].first = next[i] = first;
-        first += batch->groups[i].count;
+    }
+    for (size_t i = 0, first = 0; i < batch->group_count; i++) {
+        struct batch_group *group = &batch->entries[i].group;
+        group->first = next[i] = first;
+        first += group->count;
     }
     for (size_t i = 0; i < batch->count; i++)
         record_pack(batch->items[i].record, packed + next[batch->items[i].group]++ * RECORD_BYTES);
+    free(next);
     *records = packed;
     return true;
 }

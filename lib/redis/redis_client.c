@@ -430,6 +430,34 @@ enum err_code redis_client_eval(struct redis_client *client, enum redis_lane lan
     return code == ERR_OK ? check_reply(reply, err) : code;
 }
 
+enum err_code redis_client_begin_eval(struct redis_client *client, enum redis_lane lane,
+                                      enum redis_script script, const struct slice *keys,
+                                      size_t key_count, const struct slice *args, size_t arg_count,
+                                      struct redis_job **job, struct error *err)
+{
+    struct eval_words words;
+    *job = NULL;
+    size_t argc = spell_eval(&words, script, keys, key_count, args, arg_count);
+    if (argc == 0)
+        return error_set(err, ERR_INTERNAL, "Internal error");
+    enum err_code code;
+    *job = begin(client, lane, words.argv, argc, deadline_of(client, lane), &code, err);
+    return code;
+}
+
+enum err_code redis_client_finish_eval(struct redis_job *job, enum redis_lane lane,
+                                       struct redisReply **reply, struct error *err)
+{
+    *reply = NULL;
+    enum err_code code = finish(job, lane, reply, err);
+    if (code == ERR_OK && is_unknown_script(*reply)) {
+        redis_reply_free(*reply);
+        *reply = NULL;
+        return ERR_OK;
+    }
+    return code == ERR_OK ? check_reply(reply, err) : code;
+}
+
 void redis_client_eval_detached(struct redis_client *client, enum redis_lane lane,
                                 enum redis_script script, const struct slice *keys,
                                 size_t key_count, const struct slice *args, size_t arg_count)

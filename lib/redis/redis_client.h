@@ -118,6 +118,20 @@ enum err_code redis_client_eval(struct redis_client *client, enum redis_lane lan
     __attribute__((warn_unused_result));
 
 /*
+ * The same in two steps, for several that go one behind the other in one pipeline. The deadline
+ * runs from the asking. Finished, `*reply` may be NULL with ERR_OK: the server did not know the
+ * script and executed nothing; redis_client_eval then makes it known.
+ */
+enum err_code redis_client_begin_eval(struct redis_client *client, enum redis_lane lane,
+                                      enum redis_script script, const struct slice *keys,
+                                      size_t key_count, const struct slice *args, size_t arg_count,
+                                      struct redis_job **job, struct error *err)
+    __attribute__((warn_unused_result));
+enum err_code redis_client_finish_eval(struct redis_job *job, enum redis_lane lane,
+                                       struct redisReply **reply, struct error *err)
+    __attribute__((warn_unused_result));
+
+/*
  * The same without waiting: for writes to a cache, which may be lost without notice. Costs
  * the caller a queue entry, whatever the disk does.
  */

@@ -29,6 +29,8 @@
  *   <p>ext:{type}                the external service's data
  *   <p>rl:{subject}:<policy>     rate limiter's log of admitted instants
  *   <p>cb:{name}                 circuit breaker
+ *   <p>idem:<key>                mark of a request (metrics/request_mark.h)
+ *   <p>parts:<random>            the same of one without a key, for a minute
  */
 #ifndef LIB_REDIS_REDIS_KEYS_H
 #define LIB_REDIS_REDIS_KEYS_H

@@ -22,8 +22,11 @@ all_paths() { "$tools/conforms" "$openapi" | awk '$1 == "GET" { print $2 }' | so
 service_start one ADMIN_TOKEN=s3cret RATE_LIMIT_REQUESTS=0 EXTERNAL_SERVICE_FAILURE_RATE=0 BODY_LIMIT_BYTES=4096
 admin=(-H 'Authorization: Bearer s3cret')
 for path in $(all_paths); do
-    [[ $path == /api/metrics/* ]] || answers "$path" 200 GET "$path"
+    [[ $path =~ ^/api/metrics/|^/ping$|^/query$ ]] || answers "$path" 200 GET "$path"
 done
+answers "/ping" 204 GET /ping
+answers "GET of /query" 200 GET "/query?q=SHOW%20DATABASES"
+answers "POST of /query" 200 POST /query -d "q=CREATE+DATABASE+x"
 for i in 1 2; do
     answers "a sample" 201 POST /api/metrics -d "$(sample "$i" "-$i.5")"
     answers "a sample of 1e308" 201 POST /api/metrics -d "$(sample "$i" 1e308 huge)"
@@ -51,6 +54,10 @@ for type in cpu huge unknown; do
         answers "a list of $type $query" 200 GET "/api/metrics/list?type=$type$query"
     done
 done
+answers "a sample with a key" 201 POST /api/metrics -H 'Idempotency-Key: "8e03978e"' -d "$(sample 7 1)"
+answers "the same once more" 201 POST /api/metrics -H 'Idempotency-Key: "8e03978e"' -d "$(sample 7 1)"
+check "which says so" says 'idempotency-replayed: true'
+answers "another sample with its key" 422 POST /api/metrics -H 'Idempotency-Key: "8e03978e"' -d "$(sample 8 1)"
 answers "a list of all" 200 GET "/api/metrics/list?limit=1"
 answers "its next page" 200 GET "/api/metrics/list$(link next)"
 check "which has a page before it" says 'link: .*rel="prev"'
@@ -60,6 +67,27 @@ check "which are the last" eval '! says link && has "\"type\":\"huge\"" && has "
 for path in "summary?type=cpu" "series?type=cpu" "histogram?type=cpu" "heatmap?type=cpu" "list" "types"; do
     answers "HEAD of $path" 200 HEAD "/api/metrics/$path"
 done
+
+# --- what agents send
+for path in /write /api/v2/write; do
+    answers "lines" 204 POST "$path" --data-binary 'cpu,host=a usage=1 1771675200000000000'
+    answers "lines of which one is wrong" 400 POST "$path" --data-binary $'cpu usage=1\ncpu usage=x'
+    check "which is named" has 'line 2, column 11: '
+    answers "the others" 200 POST "$path?partial=true" --data-binary $'cpu usage=1\ncpu usage=x'
+done
+json=(-H 'Content-Type: application/json')
+point='{"name":"queue","gauge":{"dataPoints":[{"timeUnixNano":"1771675200000000000","asInt":"42"}]}}'
+otlp() { echo "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[$1]}]}]}"; }
+answers "metrics of OTLP" 200 POST /v1/metrics "${json[@]}" -d "$(otlp "$point")"
+answers "of which one is wrong" 200 POST /v1/metrics "${json[@]}" -d "$(otlp "$point,${point/42/x}")"
+check "which is told" has '"partialSuccess":{"rejectedDataPoints":"1"'
+answers "no metrics of OTLP" 400 POST /v1/metrics "${json[@]}" -d '{"resourceMetrics":1}'
+answers "OTLP in protobuf" 415 POST /v1/metrics -H 'Content-Type: application/x-protobuf' -d x
+protobuf=(-H 'Content-Type: application/x-protobuf')
+printf '\n\042\n\016\n\010__name__\022\002up\022\020\011\0\0\0\0\0\0\360?\020\200\276\316\204\3064' >"$work/remote"
+answers "remote write" 204 POST /api/v1/write "${protobuf[@]}" --data-binary "@$work/remote"
+answers "no remote write" 400 POST /api/v1/write "${protobuf[@]}" -d x
+answers "another version of it" 415 POST /api/v1/write "${protobuf[0]}" 'Content-Type: application/x-protobuf;proto=io.prometheus.write.v2.Request' -d x
 
 # --- what the client has
 for path in "/api/metrics/summary?type=cpu" "/api/metrics/series?type=cpu" "/api/metrics/series?type=huge&format=csv" \
@@ -74,7 +102,17 @@ for path in $(all_paths) /api/metrics; do
     echo "GET $path $status" >>"$work/seen"
 done
 echo "POST /api/metrics $status
-DELETE /api/metrics $status" >>"$work/seen"
+DELETE /api/metrics $status
+POST /query $status" >>"$work/seen"
+agents="/write /api/v2/write /v1/metrics /api/v1/write"
+head -c 5000000 /dev/zero >"$work/long"
+for path in $agents; do
+    answers "GET of $path" 405 GET "$path"
+    echo "POST $path $status" >>"$work/seen"
+    answers "more than $path takes" 413 POST "$path" -H 'Expect:' --data-binary "@$work/long"
+done
+answers "a statement that is not known" 400 GET "/query?q=DROP"
+answers "the same in a form" 400 POST /query -d "q=DROP"
 answers "no JSON" 422 POST /api/metrics -d x
 answers "a body that is too long" 413 POST /api/metrics -d "$(printf '%5000s' x)"
 answers "a coding that is not known" 415 POST /api/metrics -H 'Content-Encoding: br' -d x
@@ -162,10 +200,12 @@ service_stop
 # --- tokens, the rate limit, an external service that fails
 service_start token API_TOKEN=s3cret RATE_LIMIT_REQUESTS=1 EXTERNAL_SERVICE_FAILURE_RATE=1
 for path in $(all_paths); do
-    case $path in /health | /livez | /readyz | /docs | /redoc | /openapi.json) continue ;; esac
+    case $path in /health | /livez | /readyz | /ping | /docs | /redoc | /openapi.json) continue ;; esac
     answers "$path without a token" 401 GET "$path"
 done
-answers "POST without a token" 401 POST /api/metrics -d "$(sample 1 1)"
+for path in /api/metrics /query $agents; do
+    answers "POST of $path without a token" 401 POST "$path" -d x
+done
 answers "the only sample" 201 POST /api/metrics "${admin[@]}" -d "$(sample 1 1)"
 check "which tells the limit" says 'ratelimit: "post";r=0'
 answers "one more" 429 POST /api/metrics "${admin[@]}" -d "$(sample 1 1)"
@@ -180,6 +220,11 @@ for path in /readyz /api/rate-limit "/api/metrics/summary?type=x" "/api/metrics/
     answers "$path without Redis" 503 GET "$path"
 done
 answers "a sample without Redis" 503 POST /api/metrics -d "$(sample 1 1)"
+answers "metrics of OTLP without Redis" 503 POST /v1/metrics "${json[@]}" -d "$(otlp "$point")"
+answers "remote write without Redis" 503 POST /api/v1/write "${protobuf[@]}" --data-binary "@$work/remote"
+for path in /write /api/v2/write; do
+    answers "$path without Redis" 503 POST "$path" -d 'm v=1'
+done
 delete "deletion without Redis" 503 cpu "${admin[@]}" -H 'X-Confirm-Delete: cpu'
 for path in / /health /livez /api/circuit-breaker/status; do
     answers "$path without Redis" 200 GET "$path"

@@ -26,22 +26,37 @@ static void begin(void)
 static void add(const char *type, int64_t at_us, double value)
 {
     const struct sample sample = {{at_us}, value, slice_from_string(type)};
-    assert_int_equal(sample_batch_add(batch, &sample), BATCH_ADDED);
+    assert_int_equal(sample_batch_add(batch, &sample, 0), BATCH_ADDED);
 }
 
-static enum err_code store_with(const struct rate_policy *policy, struct rate_verdict *verdict,
-                                struct error *err)
+static struct batch_receipt receipt;
+
+/* `key` NULL: none. */
+static enum err_code store_as(const struct rate_policy *policy, const char *key, bool is_all,
+                              struct error *err)
 {
+    struct request_mark mark;
+    const struct slice text = SLICE("body");
     error_init(err);
-    return metric_store_add_batch(test_store.store, batch, policy, &test_store_somebody, verdict,
-                                  err);
+    request_mark_init(&mark);
+    if (key && request_mark_find(&mark, test_store.client, slice_from_string(key), &text, 1, err))
+        return err->code;
+    const struct batch_terms terms = {.policy = policy,
+                                      .subject = &test_store_somebody,
+                                      .is_all_or_nothing = is_all,
+                                      .mark = &mark};
+    return metric_store_add_batch(test_store.store, batch, &terms, &receipt, err);
+}
+
+static enum err_code store_with(const struct rate_policy *policy, struct error *err)
+{
+    return store_as(policy, NULL, true, err);
 }
 
 static void store(void)
 {
-    struct rate_verdict verdict;
     struct error err;
-    if (store_with(&test_store_no_limit, &verdict, &err) != ERR_OK)
+    if (store_with(&test_store_no_limit, &err) != ERR_OK)
         fail_msg("%s (%s)", err.detail, err.cause);
 }
 
@@ -87,7 +102,7 @@ static void chunks_close_within_a_batch(void **state)
 {
     (void)state;
     const size_t counts[] = {CHUNK_RECORDS - 1, 1, CHUNK_RECORDS,     1, CHUNK_RECORDS - 1,
-                             2 * CHUNK_RECORDS, 3, BATCH_SAMPLES_MAX, 5};
+                             2 * CHUNK_RECORDS, 3, 4 * CHUNK_RECORDS, 5};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         begin();
         for (size_t j = 0; j < counts[i]; j++)
@@ -119,10 +134,9 @@ static void chunks_that_a_batch_closed_are_sealed(void **state)
 
 static void assert_refused(const struct rate_policy *policy, enum err_code wanted, const char *says)
 {
-    struct rate_verdict verdict;
     struct error err;
     long before = test_store_changes();
-    assert_int_equal(store_with(policy, &verdict, &err), wanted);
+    assert_int_equal(store_with(policy, &err), wanted);
     if (!strstr(err.detail, says) && !strstr(err.cause, says))
         fail_msg("not said: %s; but: %s (%s)", says, err.detail, err.cause);
     assert_int_equal(test_store_changes(), before);
@@ -198,10 +212,9 @@ static void a_strangers_keys_refuse_all(void **state)
             add("x", 0, 1.0);
             for (int k = 0; k < CHUNK_RECORDS; k++)
                 add("cpu", k, 1.0);
-            struct rate_verdict verdict;
             struct error err;
             long before = test_store_changes();
-            if (store_with(&test_store_no_limit, &verdict, &err) != ERR_OK)
+            if (store_with(&test_store_no_limit, &err) != ERR_OK)
                 assert_int_equal(test_store_changes(), before);
             else
                 assert_string_equal(keys[i], "ra:rl:{somebody}:p"); /* not looked at */
@@ -213,21 +226,239 @@ static void a_batch_is_one_admission(void **state)
 {
     (void)state;
     static const struct rate_policy two_a_minute = {"post", 2, 60};
-    struct rate_verdict verdict;
     struct error err;
     begin();
     for (int i = 0; i < 100; i++)
         add_known(names[i % NAME_COUNT], i, i);
-    assert_int_equal(store_with(&two_a_minute, &verdict, &err), ERR_OK);
-    assert_int_equal(verdict.remaining, 1);
+    assert_int_equal(store_with(&two_a_minute, &err), ERR_OK);
+    assert_int_equal(receipt.verdict.remaining, 1);
     begin();
     add_known("cpu", 1, 1.0);
-    assert_int_equal(store_with(&two_a_minute, &verdict, &err), ERR_OK);
-    assert_int_equal(verdict.remaining, 0);
+    assert_int_equal(store_with(&two_a_minute, &err), ERR_OK);
+    assert_int_equal(receipt.verdict.remaining, 0);
     begin();
     add("cpu", 2, 1.0);
     assert_refused(&two_a_minute, ERR_RATE_LIMITED, "");
     check_all();
+}
+
+/* --- Several parts ------------------------------------------------------------------ */
+
+static char many_names[TEST_STORE_TYPES_MAX + 1][16];
+
+/* So many types, the first of which come in two hours; each sample of its own. */
+static void add_many(int types, bool is_known)
+{
+    for (int i = 0; i < types; i++) {
+        (void)snprintf(many_names[i], sizeof many_names[i], "t%d", i);
+        for (int hour = 0; hour < (i < 100 ? 2 : 1); hour++) {
+            add(many_names[i], hour_start(hour).us + i, i);
+            if (is_known)
+                sample_model_add(&test_store.model, many_names[i],
+                                 (struct record){{hour_start(hour).us + i}, i});
+        }
+    }
+}
+
+static void check_many(int types)
+{
+    for (int i = 0; i < types; i += 7)
+        test_store_check_list(many_names[i], 1000);
+    test_store_check_list(NULL, 1000);
+}
+
+static void a_batch_of_many_types_and_hours_goes_in_parts(void **state)
+{
+    (void)state;
+    begin();
+    add_many(400, true);
+    assert_int_equal(sample_batch_group_count(batch), 500);
+    store();
+    assert_false(receipt.is_replay);
+    check_many(400);
+    begin();
+    add_many(400, true); /* without a key all of it counts again */
+    store();
+    check_many(400);
+}
+
+static void a_type_too_many_refuses_all_parts(void **state)
+{
+    (void)state;
+    begin();
+    add_many(TEST_STORE_TYPES_MAX - 1, true);
+    store();
+    test_store_post("more", 0, 1.0);
+    begin();
+    add_many(TEST_STORE_TYPES_MAX - 1, false);
+    add("more", 0, 1.0);
+    add("one too many", 0, 1.0);
+    assert_refused(&test_store_no_limit, ERR_LIMIT_REACHED, "MAX_TYPES");
+    begin();
+    add_many(TEST_STORE_TYPES_MAX - 1, true); /* all of them known: they are counted */
+    add_known("more", 0, 1.0);
+    store();
+    check_many(TEST_STORE_TYPES_MAX - 1);
+}
+
+static void what_is_not_admitted_stores_no_part(void **state)
+{
+    (void)state;
+    static const struct rate_policy one_a_minute = {"post", 1, 60};
+    struct error err;
+    begin();
+    add_many(400, true);
+    assert_int_equal(store_with(&one_a_minute, &err), ERR_OK);
+    assert_refused(&one_a_minute, ERR_RATE_LIMITED, "");
+    check_many(400);
+}
+
+/* --- Each by itself ----------------------------------------------------------------- */
+
+static void what_may_not_be_stored_is_left_out_and_counted(void **state)
+{
+    (void)state;
+    struct error err;
+    char answer[64];
+    begin();
+    add_many(TEST_STORE_TYPES_MAX - 2, true);
+    store();
+    assert_true(test_store_command(answer, sizeof answer, "SET ra:meta:{t1} deleting"));
+    assert_true(test_store_command(answer, sizeof answer, "RPUSH ra:m:{t2}:raw:5 stranger"));
+    begin();
+    add("new", hour_start(5).us, 1.0);
+    add("t1", hour_start(5).us, 1.0);
+    add("t2", hour_start(5).us, 1.0);
+    add_known("t3", hour_start(5).us, 1.0);
+    add_known("new too", hour_start(5).us, 1.0);
+    add("beyond", hour_start(5).us, 1.0);
+    add("beyond", hour_start(5).us, 2.0);
+    sample_model_add(&test_store.model, "new", (struct record){hour_start(5), 1.0});
+    assert_int_equal(store_as(&test_store_no_limit, NULL, false, &err), ERR_OK);
+    assert_int_equal(receipt.left_out, 4);
+    static const enum err_code codes[] = {ERR_OK, ERR_STORE_UNAVAILABLE, ERR_INTERNAL, ERR_OK,
+                                          ERR_OK, ERR_LIMIT_REACHED};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        const struct batch_group *group = sample_batch_group(batch, i);
+        error_init(&err);
+        if (group->status != 0)
+            (void)metric_store_explain(test_store.store, group, &err);
+        assert_int_equal(err.code, codes[i]);
+    }
+    test_store_check_list("new", 1000);
+    test_store_check_list("t3", 1000);
+    test_store_check_list("new too", 1000);
+    test_store_check_list("beyond", 1000);
+}
+
+/* --- The same again ----------------------------------------------------------------- */
+
+static void a_request_of_the_same_key_is_stored_once(void **state)
+{
+    (void)state;
+    static const struct rate_policy one_a_minute = {"post", 1, 60};
+    struct error err;
+    begin();
+    add_known("cpu", 1, 1.0);
+    add_known("x", 1, 1.0);
+    assert_int_equal(store_as(&one_a_minute, "key", true, &err), ERR_OK);
+    assert_false(receipt.is_replay);
+    long before = test_store_changes();
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(store_as(&one_a_minute, "key", true, &err), ERR_OK);
+        assert_true(receipt.is_replay);
+    }
+    assert_int_equal(test_store_changes(), before);
+    assert_int_equal(store_as(&one_a_minute, "another", true, &err), ERR_RATE_LIMITED);
+    check_all();
+    char ttl[32];
+    assert_true(test_store_command(ttl, sizeof ttl, "TTL ra:idem:key"));
+    assert_in_range(strtol(ttl, NULL, 10), TEST_STORE_MARK_TTL_SECONDS - 20,
+                    TEST_STORE_MARK_TTL_SECONDS);
+}
+
+static void a_key_belongs_to_one_request(void **state)
+{
+    (void)state;
+    struct error err;
+    begin();
+    add_known("cpu", 1, 1.0);
+    assert_int_equal(store_as(&test_store_no_limit, "key", true, &err), ERR_OK);
+    struct request_mark mark;
+    const struct slice other = SLICE("another body");
+    error_init(&err);
+    assert_int_equal(request_mark_find(&mark, test_store.client, SLICE("key"), &other, 1, &err),
+                     ERR_KEY_REUSED);
+    /* Who looked before the first one was there is told by the script. */
+    mark.is_known = false;
+    const struct batch_terms terms = {.policy = &test_store_no_limit,
+                                      .subject = &test_store_somebody,
+                                      .is_all_or_nothing = true,
+                                      .mark = &mark};
+    error_init(&err);
+    assert_int_equal(metric_store_add_batch(test_store.store, batch, &terms, &receipt, &err),
+                     ERR_KEY_REUSED);
+    check_all();
+}
+
+/* Whatever parts are missing, and however often. */
+static void what_is_missing_is_completed_by_the_same_request(void **state)
+{
+    (void)state;
+    struct error err;
+    char command[128], answer[64];
+    begin();
+    add_many(400, true);
+    assert_int_equal(store_as(&test_store_no_limit, "key", true, &err), ERR_OK);
+    assert_true(test_store_command(answer, sizeof answer, "SETRANGE ra:idem:key 26 0"));
+    for (int i = 156; i < 400; i++) { /* groups 256 to 499 */
+        (void)snprintf(command, sizeof command, "DEL ra:meta:{t%d} ra:m:{t%d}:raw:0", i, i);
+        assert_true(test_store_command(answer, sizeof answer, command));
+    }
+    assert_int_equal(store_as(&test_store_no_limit, "key", true, &err), ERR_OK);
+    assert_false(receipt.is_replay);
+    check_many(400);
+    assert_int_equal(store_as(&test_store_no_limit, "key", true, &err), ERR_OK);
+    assert_true(receipt.is_replay);
+    check_many(400);
+}
+
+static void parts_of_a_request_that_came_at_another_time_are_not_stored(void **state)
+{
+    (void)state;
+    struct error err;
+    struct request_mark mark;
+    const struct slice text = SLICE("body");
+    begin();
+    add_many(400, true);
+    error_init(&err);
+    assert_int_equal(request_mark_find(&mark, test_store.client, SLICE("key"), &text, 1, &err), 0);
+    assert_int_equal(store_as(&test_store_no_limit, "key", true, &err), ERR_OK);
+    char answer[64];
+    assert_true(test_store_command(answer, sizeof answer, "SETRANGE ra:idem:key 26 0"));
+    mark.arrival.us--;
+    const struct batch_terms terms = {.policy = &test_store_no_limit,
+                                      .subject = &test_store_somebody,
+                                      .is_all_or_nothing = true,
+                                      .mark = &mark};
+    long before = test_store_changes();
+    assert_int_equal(metric_store_add_batch(test_store.store, batch, &terms, &receipt, &err),
+                     ERR_STORE_UNAVAILABLE);
+    assert_int_equal(test_store_changes(), before);
+    check_many(400);
+}
+
+static void a_server_that_lost_the_script_is_given_it_again(void **state)
+{
+    (void)state;
+    char answer[64];
+    for (int i = 0; i < 2; i++) {
+        assert_true(test_store_command(answer, sizeof answer, "SCRIPT FLUSH"));
+        begin();
+        add_many(400, true);
+        store();
+        check_many(400);
+    }
 }
 
 #define BATCH_TEST(name) cmocka_unit_test_setup_teardown(name, test_store_open, test_store_close)
@@ -243,6 +474,15 @@ int main(void)
         BATCH_TEST(a_type_that_is_being_deleted_refuses_all),
         BATCH_TEST(a_strangers_keys_refuse_all),
         BATCH_TEST(a_batch_is_one_admission),
+        BATCH_TEST(a_batch_of_many_types_and_hours_goes_in_parts),
+        BATCH_TEST(a_type_too_many_refuses_all_parts),
+        BATCH_TEST(what_is_not_admitted_stores_no_part),
+        BATCH_TEST(what_may_not_be_stored_is_left_out_and_counted),
+        BATCH_TEST(a_request_of_the_same_key_is_stored_once),
+        BATCH_TEST(a_key_belongs_to_one_request),
+        BATCH_TEST(what_is_missing_is_completed_by_the_same_request),
+        BATCH_TEST(parts_of_a_request_that_came_at_another_time_are_not_stored),
+        BATCH_TEST(a_server_that_lost_the_script_is_given_it_again),
     };
     int failed = cmocka_run_group_tests(tests, test_store_start_server, test_store_stop_server);
     sample_batch_free(batch);

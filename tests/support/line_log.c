@@ -45,7 +45,7 @@ static bool refuse(void *context, int64_t index, const struct error *wrong)
     struct line_log *log = context;
     must(wrong->code == ERR_VALIDATION && wrong->field_count == 1);
     const struct field_error *field = &wrong->fields[0];
-    must(strcmp(field->location, "body") == 0 && field->element == -1);
+    must(strcmp(field->location, "body") == 0 && field->element == index);
     size_t len = strlen(field->message);
     must(len > 0 && len < sizeof field->message - 1);
     if (log->has_places_alone)
@@ -56,7 +56,8 @@ static bool refuse(void *context, int64_t index, const struct error *wrong)
 
 void line_log_init(struct line_log *log)
 {
-    *log = (struct line_log){.sink = {log, take, refuse, 0}, .calls_left = SIZE_MAX};
+    *log = (struct line_log){.sink = {.context = log, .take = take, .refuse = refuse},
+                             .calls_left = SIZE_MAX};
     add(log, "%s", "");
 }
 

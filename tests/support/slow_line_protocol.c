@@ -332,6 +332,7 @@ static bool refuse(const struct slow_line *line, int64_t index, struct sample_si
         number += line->text[i] == '\n';
     }
     error_init(&err);
+    err.element = index;
     (void)error_add_field(&err, "body", "", "line %" PRId64 ", column %zu: wrong", number, column);
     return sink->refuse(sink->context, index, &err);
 }

@@ -32,6 +32,8 @@ int test_app_begin(void **state)
     response_init(&test_app.res);
     test_app.if_none_match = test_app.accept = test_app.authorization = test_app.confirm =
         test_app.content_type = "";
+    test_app.idempotency_key = NULL;
+    test_app.body_len = 0;
     test_app.body = test_app.headers = "";
     return 0;
 }
@@ -106,6 +108,8 @@ static int ask(const char *method, const char *path, const char *query, const ch
                struct arena *arena, struct response *res)
 {
     struct slice posted = slice_from_string(body);
+    if (test_app.body_len > 0)
+        posted.len = test_app.body_len;
     struct request req = {.method = slice_from_string(method),
                           .path = slice_from_string(path),
                           .query = slice_from_string(query),
@@ -116,6 +120,7 @@ static int ask(const char *method, const char *path, const char *query, const ch
                           .authorization = slice_from_string(test_app.authorization),
                           .confirm = slice_from_string(test_app.confirm),
                           .content_type = slice_from_string(test_app.content_type),
+                          .idempotency_key = slice_from_string(test_app.idempotency_key),
                           .source = {&posted, read_posted},
                           .arena = arena};
     response_reset(res);

@@ -49,7 +49,8 @@ int test_store_open(void **state)
     /* Nobody tends by himself: whoever wants it does it (metric_tender.h). */
     assert_true(test_store_command(out, sizeof out, "SET ra:tender test"));
     const struct metric_store_options options = {.types_max = TEST_STORE_TYPES_MAX,
-                                                 .spans_per_type_max = TEST_STORE_SPANS_MAX};
+                                                 .spans_per_type_max = TEST_STORE_SPANS_MAX,
+                                                 .mark_ttl_seconds = TEST_STORE_MARK_TTL_SECONDS};
     test_store.client = test_redis_client(&test_store.server);
     test_store.limiter = rate_limiter_new(test_store.client, 64);
     test_store.store = metric_store_new(&options, test_store.client, test_store.limiter);

@@ -15,7 +15,7 @@
 #include "test_random.h"
 #include "test_redis.h"
 
-enum { TEST_STORE_TYPES_MAX = 500, TEST_STORE_SPANS_MAX = 500 };
+enum { TEST_STORE_TYPES_MAX = 500, TEST_STORE_SPANS_MAX = 500, TEST_STORE_MARK_TTL_SECONDS = 100 };
 
 struct test_store {
     struct test_redis server; /* without an append-only file, with DEBUG */

@@ -12,9 +12,9 @@
 
 #include "heap_slice.h"
 #include "iso8601.h"
+#include "line_log.h"
 #include "line_protocol.h"
 #include "series_name.h"
-#include "line_log.h"
 #include "slow_line_protocol.h"
 #include "test_random.h"
 

@@ -106,8 +106,8 @@ static void a_forged_cursor_stays_within_bounds(void **state)
     assert_false(tampering_forge(bytes, HEAD_BYTES - 1, accepts));
     assert_false(tampering_forge(bytes, HEAD_BYTES + 1, accepts)); /* no type has such a name */
     memset(bytes + HEAD_BYTES, 'x', sizeof bytes - HEAD_BYTES);
-    assert_true(tampering_forge(bytes, HEAD_BYTES + TYPE_CODE_POINTS_MAX, accepts));
-    assert_false(tampering_forge(bytes, HEAD_BYTES + TYPE_CODE_POINTS_MAX + 1, accepts));
+    assert_true(tampering_forge(bytes, HEAD_BYTES + LONG_TYPE_BYTES_MAX, accepts));
+    assert_false(tampering_forge(bytes, HEAD_BYTES + LONG_TYPE_BYTES_MAX + 1, accepts));
     assert_false(tampering_forge(bytes, sizeof bytes, accepts));
     static const struct {
         size_t at;

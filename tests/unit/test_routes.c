@@ -25,7 +25,10 @@ static int fresh(void **state)
 {
     (void)state;
     log_init(LOG_LEVEL_COUNT, LOG_FORMAT_TEXT);
-    config = (struct config){.api_token = "", .admin_token = "", .body_limit_bytes = BODY_LIMIT};
+    config = (struct config){.api_token = "",
+                             .admin_token = "",
+                             .body_limit_bytes = BODY_LIMIT,
+                             .ingest_body_limit_bytes = BODY_LIMIT};
     app = (struct app){.config = &config};
     arena_init(&arena, 1 << 20);
     response_init(&res);
@@ -227,7 +230,7 @@ static void a_token_is_asked_for_when_there_is_one(void **state)
 static void every_endpoint_but_health_and_documentation_asks_for_the_token(void **state)
 {
     (void)state;
-    static const char *const open[] = {"/health", "/livez", "/readyz",
+    static const char *const open[] = {"/health", "/livez", "/readyz",      "/ping",
                                        "/docs",   "/redoc", "/openapi.json"};
     for (size_t i = 0; i < route_count; i++) {
         bool is_open = false;

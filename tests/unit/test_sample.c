@@ -95,8 +95,9 @@ static void a_long_name_has_up_to_255_bytes_or_100_characters(void **state)
     assert_null(sample_check_type(slice_of(type, LONG_TYPE_BYTES_MAX)));
     assert_non_null(sample_check_short_type(slice_of(type, LONG_TYPE_BYTES_MAX)));
     assert_non_null(sample_check_type(slice_of(type, LONG_TYPE_BYTES_MAX + 1)));
-    for (size_t i = 0; i < sizeof type / 4; i++)
-        memcpy(type + 4 * i, "\xf0\x9f\x98\x80", 4);
+    static const char face[4] = {'\xf0', '\x9f', '\x98', '\x80'};
+    for (size_t i = 0; i < sizeof type / sizeof face; i++)
+        memcpy(type + i * sizeof face, face, sizeof face);
     assert_null(sample_check_type(slice_of(type, TYPE_BYTES_MAX)));
     assert_non_null(sample_check_type(slice_of(type, TYPE_BYTES_MAX + 4)));
 }

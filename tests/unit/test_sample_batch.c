@@ -31,14 +31,16 @@ static int done(void **state)
 static enum batch_outcome add(const char *type, int64_t at_us, double value)
 {
     const struct sample sample = {{at_us}, value, slice_from_string(type)};
-    return sample_batch_add(batch, &sample);
+    return sample_batch_add(batch, &sample, (uint32_t)sample_batch_count(batch) + 7);
 }
 
-static void assert_group(const struct batch_group *group, int64_t hour, const double *values,
+static void assert_group(size_t index, const char *name, int64_t hour, const double *values,
                          size_t count)
 {
     const unsigned char *records;
     assert_true(sample_batch_pack(batch, &records));
+    const struct batch_group *group = sample_batch_group(batch, index);
+    assert_true(slice_equals(group->name, slice_from_string(name)));
     assert_true(group->hour == hour);
     assert_int_equal(group->count, count);
     for (size_t i = 0; i < count; i++) {
@@ -58,27 +60,32 @@ static void samples_are_gathered_in_order_of_arrival(void **state)
     assert_int_equal(add("a", -2, 5), BATCH_ADDED);
     assert_int_equal(sample_batch_count(batch), 5);
     assert_int_equal(sample_batch_type_count(batch), 2);
-    const struct batch_type *b = sample_batch_type(batch, 0), *a = sample_batch_type(batch, 1);
-    assert_true(slice_equals(b->name, SLICE("b")) && slice_equals(a->name, SLICE("a")));
-    assert_int_equal(b->group_count, 2);
-    assert_int_equal(a->group_count, 1);
-    const struct batch_group *first = sample_batch_group(batch, b->first_group);
-    assert_group(first, 0, (const double[]){1, 4}, 2);
-    assert_group(sample_batch_group(batch, first->next), 1, (const double[]){3}, 1);
-    assert_true(sample_batch_group(batch, first->next)->next == BATCH_NONE);
-    assert_group(sample_batch_group(batch, a->first_group), -1, (const double[]){2, 5}, 2);
+    assert_int_equal(sample_batch_group_count(batch), 3);
+    assert_group(0, "b", 0, (const double[]){1, 4}, 2);
+    assert_group(1, "a", -1, (const double[]){2, 5}, 2);
+    assert_group(2, "b", 1, (const double[]){3}, 1);
+    assert_int_equal(sample_batch_group(batch, 0)->type, 0);
+    assert_int_equal(sample_batch_group(batch, 1)->type, 1);
+    assert_int_equal(sample_batch_group(batch, 2)->type, 0);
+    static const size_t groups[] = {0, 1, 2, 0, 1};
+    for (size_t i = 0; i < 5; i++) {
+        uint32_t number;
+        assert_ptr_equal(sample_batch_group_of(batch, i, &number),
+                         sample_batch_group(batch, groups[i]));
+        assert_int_equal(number, i + 7);
+    }
 }
 
 static void the_newest_is_the_last_to_arrive_among_equals(void **state)
 {
     (void)state;
-    (void)add("a", 7, 1);
-    (void)add("a", 7, 2);
-    (void)add("a", 3, 3);
-    (void)add("a", 3, 4);
-    const struct batch_type *a = sample_batch_type(batch, 0);
-    assert_true(a->newest.at.us == 7 && a->newest.value == 2);
-    assert_true(a->oldest.us == 3);
+    (void)add("a", -7, 1);
+    (void)add("a", -7, 2);
+    (void)add("a", -9, 3);
+    (void)add("a", -9, 4);
+    const struct batch_group *a = sample_batch_group(batch, 0);
+    assert_true(a->newest.at.us == -7 && a->newest.value == 2);
+    assert_true(a->oldest.us == -9);
 }
 
 static void there_is_room_for_so_many_samples(void **state)
@@ -86,33 +93,42 @@ static void there_is_room_for_so_many_samples(void **state)
     (void)state;
     for (int i = 0; i < BATCH_SAMPLES_MAX; i++)
         assert_int_equal(add(i % 2 ? "a" : "b", i, i), BATCH_ADDED);
-    assert_int_equal(add("a", 0, 0), BATCH_SAMPLES_FULL);
+    assert_int_equal(add("a", 0, 0), BATCH_FULL);
     assert_int_equal(sample_batch_count(batch), BATCH_SAMPLES_MAX);
     const unsigned char *records;
     assert_true(sample_batch_pack(batch, &records));
     assert_true(record_unpack(records).value == 0.0);
 }
 
-/* Names that begin alike, so that a table of them meets itself. */
-static void there_is_room_for_so_many_types_and_hours(void **state)
+static void a_name_is_copied(void **state)
 {
     (void)state;
-    static char names[BATCH_GROUPS_MAX][16];
-    for (int i = 0; i < BATCH_GROUPS_MAX - 1; i++) {
-        (void)snprintf(names[i], sizeof names[i], "t%d", i);
-        assert_int_equal(add(names[i], 0, i), BATCH_ADDED);
+    char name[] = "abc";
+    (void)add(name, 0, 1);
+    name[0] = 'x';
+    (void)add(name, 0, 2);
+    assert_group(0, "abc", 0, (const double[]){1}, 1);
+    assert_group(1, "xbc", 0, (const double[]){2}, 1);
+}
+
+/* Names that begin alike, so that a table of them meets itself, twice over. */
+static void each_type_and_hour_is_a_group_however_many_there_are(void **state)
+{
+    (void)state;
+    enum { TYPES = 300, HOURS = 50 };
+    char name[16];
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < TYPES * HOURS; i++) {
+            (void)snprintf(name, sizeof name, "t%d", i % TYPES);
+            assert_int_equal(add(name, (i / TYPES) * HOUR_US + round, i), BATCH_ADDED);
+        }
     }
-    assert_int_equal(add(names[3], HOUR_US, 1), BATCH_ADDED);
-    assert_int_equal(add("another", 0, 1), BATCH_GROUPS_FULL);
-    assert_int_equal(add(names[3], 2 * HOUR_US, 1), BATCH_GROUPS_FULL);
-    for (int i = 0; i < BATCH_GROUPS_MAX - 1; i++)
-        assert_int_equal(add(names[i], 1, 2), BATCH_ADDED);
-    assert_int_equal(sample_batch_count(batch), 2 * BATCH_GROUPS_MAX - 1);
-    for (size_t i = 0; i < BATCH_GROUPS_MAX - 1; i++) {
-        const struct batch_type *type = sample_batch_type(batch, i);
-        assert_true(slice_equals(type->name, slice_from_string(names[i])));
-        assert_group(sample_batch_group(batch, type->first_group), 0,
-                     (const double[]){(double)i, 2}, 2);
+    assert_int_equal(sample_batch_type_count(batch), TYPES);
+    assert_int_equal(sample_batch_group_count(batch), TYPES * HOURS);
+    for (size_t i = 0; i < TYPES * HOURS; i += 97) {
+        (void)snprintf(name, sizeof name, "t%zu", i % TYPES);
+        assert_group(i, name, (int64_t)i / TYPES, (const double[]){(double)i, (double)i}, 2);
+        assert_int_equal(sample_batch_group(batch, i)->type, i % TYPES);
     }
 }
 
@@ -123,7 +139,8 @@ int main(void)
         TEST(samples_are_gathered_in_order_of_arrival),
         TEST(the_newest_is_the_last_to_arrive_among_equals),
         TEST(there_is_room_for_so_many_samples),
-        TEST(there_is_room_for_so_many_types_and_hours),
+        TEST(a_name_is_copied),
+        TEST(each_type_and_hour_is_a_group_however_many_there_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,7 @@ if meta then
   if meta == 'deleting' then
     return reply(3, -1)
   end
-  if #meta ~= 48 or meta:byte(1) ~= 2 then
+  if not meta_is_ours(meta) then
     return redis.error_reply('ERR meta of an unknown layout')
   end
 else

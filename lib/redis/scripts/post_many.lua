@@ -1,104 +1,121 @@
--- post_many: decide whether a request is admitted, and store its samples, as one step.
---
--- KEYS[1] rate limiter's log, KEYS[2] types, KEYS[3] due; then for each type: meta, stem of the
---         type's keys
--- ARGV    limit, window in microseconds, most types, most spans of a type; then for each type:
---         its name, its newest record (16 bytes), the instant of its oldest (8 bytes), how many
---         hours; and for each of these: the hour, its records in order of arrival
--- returns the limiter's four elements (lib/rate_limit.lua); 0 stored, 1 refused: a type too many,
---         2 refused: a span too many, 3 a type is being deleted; which type that is, from 0;
---         then for each chunk that was closed: its type, from 0, its hour, its number.
+-- post_many: store a part of a batch (lib/part.lua) as one step.
 --
 -- All or nothing: every key is looked at by a command of its type before the first write, as in
--- post. The caller bounds how many types, hours and records there are.
+-- post. The caller bounds how many groups and records there are.
+-- Cost: about 5 us a group, 20 ns a record of one that has many.
 --#include rate_limit.lua
 --#include spans.lua
 --#include due.lua
 --#include append.lua
-local call = redis.call
-local now = rate_now()
-local rate = rate_read(KEYS[1], ARGV[1], ARGV[2], now)
-local types_key, due_key = KEYS[2], KEYS[3]
-local types_max, spans_max = tonumber(ARGV[3]), tonumber(ARGV[4])
-
-local function reply(status, type)
-  return {rate.admitted, rate.remaining, rate.next_us, rate.retry_us, status, type}
+--#include part.lua
+local answer = part_begin()
+if answer then
+  return answer
 end
 
-if rate.admitted == 0 then
-  rate_refuse(rate)
-  return reply(0, 0)
-end
+-- What the groups before will do, where nothing is done before all were looked at.
+local new_types, new_count, opened = {}, 0, {}
 
-local types, at, new_types = {}, 5, 0
-for k = 4, #KEYS, 2 do
-  local index = (k - 4) / 2
-  local type = {meta_key = KEYS[k], stem = KEYS[k + 1], name = ARGV[at], newest = ARGV[at + 1],
-                oldest = ARGV[at + 2], hours = {}}
-  local meta, opened, hours = call('GET', type.meta_key), 0, tonumber(ARGV[at + 3])
-  if not meta then
-    spans_check(type.stem)
-    if not call('ZSCORE', types_key, type.name) then
-      new_types = new_types + 1
-      if call('ZCARD', types_key) + new_types > types_max then
-        return reply(1, index)
-      end
+local function look_at_new_type(group)
+  spans_check(group.stem)
+  if not call('ZSCORE', types_key, part_name(group.tag)) then
+    if (parts == 1 or not is_all) and call('ZCARD', types_key) + new_count >= types_max then
+      return types_full
     end
-  elseif meta == 'deleting' then
-    return reply(3, index)
-  elseif #meta ~= 48 or meta:byte(1) ~= 2 then
-    return redis.error_reply('ERR meta of an unknown layout')
+    new_count = new_count + (is_all and 1 or 0)
   end
-  type.meta = meta
-  for h = at + 4, at + 2 + 2 * hours, 2 do
-    local hour, records = ARGV[h], ARGV[h + 1]
-    local length, closed = append_look(type.stem, hour, #records)
-    if tonumber(closed) == nil then
-      return redis.error_reply(closed)
+  new_types[group.tag] = is_all
+  return stored
+end
+
+-- Why a group cannot be stored; else `stored`. Fails on keys of another type than ours.
+local function look(group)
+  local tag = group.tag
+  group.meta = call('GET', group.meta_key)
+  if not group.meta then
+    local status = new_types[tag] and stored or look_at_new_type(group)
+    if status ~= stored then
+      return status
     end
+  elseif not meta_is_ours(group.meta) then
+    return group.meta == 'deleting' and deleting or foreign
+  end
+  group.length, group.closed = append_look(group.stem, group.hour, #group.records)
+  if tonumber(group.closed) == nil then
+    return foreign
+  end
+  if group.length == 0 then
+    if not append_may_open(group.stem, group.hour, opened[tag] or 0, spans_max, due_key) then
+      return spans_full
+    end
+    opened[tag] = is_all and (opened[tag] or 0) + 1 or nil
+  end
+  return stored
+end
+
+local function append(group, index)
+  local stem, hour, records, length, closed = group.stem, group.hour, group.records, group.length, group.closed
+  local raw, from = stem .. 'raw:' .. hour, 1
+  repeat
     if length == 0 then
-      if not append_may_open(type.stem, hour, opened, spans_max, due_key) then
-        return reply(2, index)
-      end
-      opened = opened + 1
+      append_open(stem, hour, part_name(group.tag), due_key, now)
     end
-    type.hours[#type.hours + 1] = {hour = hour, records = records, length = length, closed = closed}
-  end
-  types[#types + 1] = type
-  at = at + 4 + 2 * hours
+    local to = math.min(#records, from - 1 + append_chunk_bytes - length)
+    local is_whole = from == 1 and to == #records -- a copy would be hashed
+    call('APPEND', raw, is_whole and records or records:sub(from, to))
+    length, from = length + to - from + 1, to + 1
+    if length == append_chunk_bytes then
+      append_close(stem, hour, closed, now)
+      part_note_closed(index, closed)
+      length, closed = 0, closed + 1
+    end
+  until from > #records
 end
 
-local answer = reply(0, 0)
-for i, type in ipairs(types) do
-  local count = 0
-  for _, h in ipairs(type.hours) do
-    local from, length, closed = 1, h.length, h.closed
-    count = count + #h.records / 16
-    repeat
-      if length == 0 then
-        append_open(type.stem, h.hour, type.name, due_key, now)
-      end
-      local to = math.min(#h.records, from - 1 + append_chunk_bytes - length)
-      call('APPEND', type.stem .. 'raw:' .. h.hour, h.records:sub(from, to))
-      length, from = length + to - from + 1, to + 1
-      if length == append_chunk_bytes then
-        append_close(type.stem, h.hour, closed, now)
-        local n = #answer
-        answer[n + 1], answer[n + 2], answer[n + 3] = i - 1, tonumber(h.hour), closed
-        length, closed = 0, closed + 1
-      end
-    until from > #h.records
+local function store(group, index)
+  local records, newest = group.records, group.newest
+  append(group, index)
+  local meta = is_all and call('GET', group.meta_key) or group.meta -- a group before may have moved it
+  if not meta then
+    part_add_type(group.stem, group.tag)
   end
-  if not type.meta then
-    call('ZADD', types_key, 0, type.name)
-    call('HSET', type.stem .. 'chunks', 'layout', string.format('%.0f', now))
+  local low, high, value = struct.unpack('<I4i4d', newest or records)
+  local first_low, first_high = low, high
+  if newest then
+    first_low, first_high = struct.unpack('<I4i4', newest, 17)
   end
-  local low, high, value = struct.unpack('<I4i4d', type.newest)
-  local first_low, first_high = struct.unpack('<I4i4', type.oldest)
-  meta_write(type.meta_key, type.meta, count, low, high, value, first_low, first_high, now)
+  meta_write(group.meta_key, meta, #records / 16, low, high, value, first_low, first_high, now)
 end
-rate_spend(rate)
-for i, value in ipairs({rate.admitted, rate.remaining, rate.next_us, rate.retry_us}) do
-  answer[i] = value
+
+local groups, at, index = {}, part_groups_at, 0
+while at <= #ARGV do
+  local hour, count = ARGV[at], tonumber(ARGV[at + 1])
+  at = at + 2
+  for _ = 1, count do
+    local tag = ARGV[at]
+    local group = {hour = hour, tag = tag, records = ARGV[at + 1], meta_key = meta_stem .. tag .. '}',
+                   stem = type_stem .. tag .. '}:'}
+    at = at + 2
+    if #group.records > 16 then
+      group.newest, at = ARGV[at], at + 1
+    end
+    local is_ours, status = pcall(look, group)
+    status = is_ours and status or foreign
+    if status == stored and is_all then
+      groups[index + 1] = group
+    elseif status == stored then
+      store(group, index)
+    elseif is_all then
+      answer = part_reply(status)
+      answer[7], answer[8], answer[9] = 1, index, status
+      return answer
+    else
+      part_refuse(index, status)
+    end
+    index = index + 1
+  end
 end
-return answer
+for i, group in ipairs(groups) do
+  store(group, i - 1)
+end
+return part_end()

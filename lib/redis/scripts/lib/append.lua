@@ -4,7 +4,7 @@
 -- samples never change again. What can fail on foreign data does so in the functions that look,
 -- which all come before the first one that writes.
 local append_chunk_bytes = 65536
-local meta_layout = '<I8I8I4i4dI4i4'
+local meta_layout, meta_head = '<I8I8I8I4i4dI4i4', 0x5402 -- version 2, 'T'
 
 -- The bytes of an hour's open chunk, and how many of its chunks are closed (needed if this many
 -- more close one). A second value of no number: what is wrong.
@@ -44,22 +44,29 @@ local function append_close(stem, hour, number, now)
   spans_note(stem, 1, tonumber(hour), number + 1, now)
 end
 
--- Halves of timestamps: a Lua number would lose microseconds beyond the year 2255.
-local function meta_write(key, meta, count, low, high, value, first_low, first_high, now)
+local function meta_is_ours(meta)
+  return #meta == 48 and meta:byte(1) == 2
+end
+
+-- `meta` (false: there is none yet) after `count` more samples, of which the newest and the instant
+-- of the oldest are given. Halves of timestamps: a Lua number would lose microseconds beyond the
+-- year 2255.
+local function meta_moved(meta, count, low, high, value, first_low, first_high, now)
   if not meta then
-    redis.call('SET', key, '\2T\0\0\0\0\0\0'
-      .. struct.pack(meta_layout, now, count, low, high, value, first_low, first_high))
-    return
+    return struct.pack(meta_layout, meta_head, now, count, low, high, value, first_low, first_high)
   end
-  local version, before, newest_low, newest_high, newest, oldest_low, oldest_high =
-    struct.unpack(meta_layout, meta, 9)
-  version = math.max(version + 1, now)
+  local head, version, before, newest_low, newest_high, newest, oldest_low, oldest_high =
+    struct.unpack(meta_layout, meta)
   if newest_high > high or newest_high == high and newest_low > low then
     low, high, value = newest_low, newest_high, newest
   end
   if oldest_high < first_high or oldest_high == first_high and oldest_low < first_low then
     first_low, first_high = oldest_low, oldest_high
   end
-  redis.call('SETRANGE', key, 8, struct.pack(meta_layout, version, before + count, low, high,
-    value, first_low, first_high))
+  return struct.pack(meta_layout, head, math.max(version + 1, now), before + count, low, high, value,
+    first_low, first_high)
+end
+
+local function meta_write(key, meta, ...)
+  redis.call('SET', key, meta_moved(meta, ...))
 end
