@@ -48,11 +48,12 @@ INC_lib/guard := $(INC_lib/redis) -Ilib/guard
 INC_lib/metrics := $(INC_lib/guard) -Ilib/metrics
 INC_lib/formats := $(INC_lib/json) -Ilib/metrics -Ilib/formats
 INC_lib/upstream := $(INC_lib/guard) -Ilib/json -Ilib/upstream
+INC_lib/load := $(INC_lib/json) -Ilib/load
 INC_fcgi := -Ilib/metrics -Ilib/formats $(INC_lib/upstream) -Ifcgi
 INC_www := $(INC_lib/json)
-INC_tests := $(INC_fcgi) -Itests/support
+INC_tests := $(INC_fcgi) -Ilib/load -Itests/support
 
-LIB_DIRS := lib/base lib/json lib/redis lib/guard lib/metrics lib/formats lib/upstream
+LIB_DIRS := lib/base lib/json lib/redis lib/guard lib/metrics lib/formats lib/upstream lib/load
 LIB_SOURCES := $(foreach d,$(LIB_DIRS),$(wildcard $(d)/*.c))
 FCGI_SOURCES := $(wildcard fcgi/*.c)
 LUA := $(wildcard lib/redis/scripts/*.lua)
