@@ -5,20 +5,10 @@
 
 enum load_csv_state load_csv_step(enum load_csv_state state, char c)
 {
-    switch (state) {
-    case LOAD_CSV_QUOTED:
+    if (state == LOAD_CSV_QUOTED)
         return c == '"' ? LOAD_CSV_UNQUOTED : LOAD_CSV_QUOTED;
-    case LOAD_CSV_UNQUOTED:
-        if (c == '"')
-            return LOAD_CSV_QUOTED;
-        break;
-    case LOAD_CSV_CELL:
-        if (c == '"')
-            return LOAD_CSV_QUOTED;
-        break;
-    case LOAD_CSV_PLAIN:
-        break;
-    }
+    if (c == '"' && state != LOAD_CSV_PLAIN)
+        return LOAD_CSV_QUOTED;
     return c == ',' ? LOAD_CSV_CELL : LOAD_CSV_PLAIN;
 }
 
@@ -150,8 +140,10 @@ static bool is_utf8(struct slice text)
 
 static struct slice without_apostrophe(struct slice type)
 {
-    bool is_formula = type.len > 1 && type.ptr[0] == '\'' && memchr("=+-@\t\r", type.ptr[1], 6);
-    return is_formula ? slice_of(type.ptr + 1, type.len - 1) : type;
+    static const char formula_starts[] = {'=', '+', '-', '@', '\t', '\r'};
+    bool is_escaped = type.len > 1 && type.ptr[0] == '\'' &&
+                      memchr(formula_starts, type.ptr[1], sizeof formula_starts);
+    return is_escaped ? slice_of(type.ptr + 1, type.len - 1) : type;
 }
 
 static const char *read_cells(struct row_reader *reader, const struct load_columns *columns,

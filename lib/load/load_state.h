@@ -15,10 +15,11 @@
 #include "load_csv.h"
 #include "load_format.h"
 #include "load_ledger.h"
+#include "load_target.h"
 #include "slice.h"
 #include "strbuf.h"
 
-enum { LOAD_ID_BYTES = 33, LOAD_URL_BYTES = 2048, LOAD_STATE_BYTES_MAX = 4096 };
+enum { LOAD_ID_BYTES = 33, LOAD_STATE_BYTES_MAX = 4096 };
 
 /* By which a file is known again. */
 struct load_file {

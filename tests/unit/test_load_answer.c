@@ -11,6 +11,7 @@
 #include "load_answer.h"
 #include "load_pause.h"
 #include "load_progress.h"
+#include "load_target.h"
 
 /* --- What an answer means ------------------------------------------------------------ */
 
@@ -141,6 +142,36 @@ static void what_passes_is_tried_again(void **state)
         assert_judged(statuses[i], all_wrong, true, LOAD_AGAIN, 0, "");
 }
 
+/* --- Where requests go ---------------------------------------------------------------- */
+
+static void assert_target(const char *base, enum load_format format, bool is_partial,
+                          const char *expected)
+{
+    struct load_target target;
+    load_target_write(&target, base, format, "ms", is_partial);
+    assert_string_equal(target.url, expected);
+}
+
+static void each_format_has_its_place(void **state)
+{
+    (void)state;
+    assert_target("http://x", LOAD_CSV, true, "http://x/api/metrics?partial=true");
+    assert_target("http://x/", LOAD_NDJSON, false, "http://x/api/metrics");
+    assert_target("http://x/y//", LOAD_INFLUX, true, "http://x/y/write?precision=ms&partial=true");
+    assert_target("http://x", LOAD_INFLUX, false, "http://x/write?precision=ms");
+}
+
+static void the_longest_base_fits(void **state)
+{
+    (void)state;
+    struct load_target target;
+    char base[LOAD_URL_BYTES];
+    memset(base, 'x', sizeof base - 1);
+    base[sizeof base - 1] = '\0';
+    load_target_write(&target, base, LOAD_INFLUX, "ms", true);
+    assert_string_equal(target.url + sizeof base - 1, "/write?precision=ms&partial=true");
+}
+
 /* --- Pauses ------------------------------------------------------------------------- */
 
 static void pauses_grow_up_to_a_bound(void **state)
@@ -216,6 +247,8 @@ int main(void)
         cmocka_unit_test(of_a_single_line_it_says_that_this_one_is_wrong),
         cmocka_unit_test(other_refusals_are_final),
         cmocka_unit_test(what_passes_is_tried_again),
+        cmocka_unit_test(each_format_has_its_place),
+        cmocka_unit_test(the_longest_base_fits),
         cmocka_unit_test(pauses_grow_up_to_a_bound),
         cmocka_unit_test(what_the_service_tells_is_waited_for),
         cmocka_unit_test(progress_is_that_of_the_input_at_the_speed_of_the_run),
