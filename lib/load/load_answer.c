@@ -4,7 +4,7 @@
 
 #include "json_read.h"
 
-enum { REASON_BYTES_MAX = 1024 };
+enum { REASON_BYTES_MAX = 1024, INDEX_MAX = 1 << 30 };
 
 /* --- Of one error: {"loc":["body",3,"value"],"msg":"…"} ------------------------------ */
 
@@ -28,7 +28,7 @@ static bool read_place(void *context, struct slice unused, const struct json_val
         else
             blame->name = text;
     } else if (blame->position == 1 && json_value_number(value, &number) && number >= 0 &&
-               number < 1e9) {
+               number <= INDEX_MAX) {
         blame->has_index = true;
         blame->index = (size_t)number;
     }
@@ -91,7 +91,8 @@ static bool tell_rejected(void *context, struct slice unused, const struct json_
     double index;
     (void)unused;
     telling->rejections->count++;
-    if (!json_value_number(json_value_member(rejected, "index"), &index) || index < 0)
+    if (!json_value_number(json_value_member(rejected, "index"), &index) || index < 0 ||
+        index > INDEX_MAX)
         return true;
     telling->has_line = true;
     telling->line = (size_t)index;
@@ -150,9 +151,13 @@ static enum load_outcome judge_success(const struct json_value *root,
                                        struct load_rejections *rejections)
 {
     struct telling telling;
+    double count;
     telling_begin(&telling, rejections);
     json_value_each(json_value_member(root, "rejected"), tell_rejected, &telling);
     strbuf_release(&telling.reason);
+    if (json_value_number(json_value_member(root, "rejected_count"), &count) && count >= 0 &&
+        count <= INDEX_MAX)
+        rejections->count = (size_t)count;
     return LOAD_STORED;
 }
 
@@ -208,4 +213,18 @@ enum load_outcome load_answer_judge(const struct load_answer *answer,
         outcome = judge_validation(answer, root, why, rejections);
     json_document_free(document);
     return outcome;
+}
+
+const char *load_answer_advice(long status)
+{
+    switch (status) {
+    case 401:
+        return "; the token goes into API_TOKEN";
+    case 404:
+        return "; is --url right?";
+    case 413:
+        return "; try a smaller --batch-bytes, or a larger limit of the service";
+    default:
+        return "";
+    }
 }

@@ -41,4 +41,7 @@ struct load_rejections {
 enum load_outcome load_answer_judge(const struct load_answer *answer,
                                     struct load_rejections *rejections, struct strbuf *why);
 
+/* What may help against a refusal with this status, to be read behind `why`; or "". Static. */
+const char *load_answer_advice(long status);
+
 #endif

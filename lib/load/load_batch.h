@@ -29,8 +29,10 @@ struct load_limits {
     size_t samples_max, body_bytes_max;
 };
 
+/* One record; a string of line protocol may spread it over several lines. */
 struct load_line {
-    uint64_t number;
+    uint64_t number; /* of the first line, in the input */
+    size_t index;    /* of the first line, in the body */
     size_t body_end; /* its bytes in the body end here */
 };
 
@@ -46,9 +48,12 @@ struct load_batch {
     struct strbuf body;
     struct load_line *lines; /* in the body, in order */
     size_t line_count;
+    size_t body_lines;             /* line breaks in the body */
     struct load_refusal *refusals; /* not in the body */
     size_t refusal_count;
 };
+
+size_t load_count_breaks(struct slice text);
 
 /* False: no memory; then, too, it is to be released. */
 bool load_batch_init(struct load_batch *batch, struct load_limits limits);
@@ -70,6 +75,9 @@ static inline bool load_batch_is_full(const struct load_batch *batch)
  */
 bool load_batch_take_line(struct load_batch *batch, uint64_t number);
 void load_batch_refuse_line(struct load_batch *batch, uint64_t number, const char *reason);
+
+/* Which line of the input is line `index` of a body that begins with `first`. 0: none. */
+uint64_t load_batch_number_of(const struct load_batch *batch, size_t first, size_t index);
 
 /* The bytes of `count` lines from `first` on. Borrowed. */
 struct slice load_batch_body(const struct load_batch *batch, size_t first, size_t count);

@@ -71,51 +71,64 @@ static bool find_row_end(struct load_scan *scan, struct slice text)
     return false;
 }
 
-/*
- * As InfluxDB's own scanner does it: quotes count in a field's value alone, that is behind the
- * first blank, and where there were more equals signs than commas since.
- */
-enum { IN_SERIES, IN_FIELDS, IN_QUOTES, IN_COMMENT, ESCAPED = 16 };
+/* --- Line protocol ------------------------------------------------------------------ */
 
-static void step_line(struct load_scan *scan, char c)
+enum { AT_START, IN_SERIES, IN_FIELDS, AT_VALUE, IN_STRING, IN_COMMENT, ESCAPED = 16 };
+
+/* A string is what begins with =" behind the series. */
+static unsigned step_point(unsigned state, char c)
 {
-    if (scan->state & ESCAPED) {
-        scan->state &= (unsigned char)~ESCAPED;
-    } else if (scan->seen == 0 && c == '#') {
-        scan->state = IN_COMMENT;
-    } else if (c == '\\' && scan->state != IN_COMMENT) {
-        scan->state |= ESCAPED;
-    } else if (scan->state == IN_SERIES) {
-        if (c == ' ' && scan->seen > 0)
-            scan->state = IN_FIELDS;
-    } else if (scan->state == IN_FIELDS) {
-        scan->equals += c == '=';
-        scan->commas += c == ',';
-        if (c == '"' && scan->equals > scan->commas)
-            scan->state = IN_QUOTES;
-    } else if (scan->state == IN_QUOTES && c == '"') {
-        scan->state = IN_FIELDS;
-    }
+    bool is_escaped = state & ESCAPED;
+    unsigned place = state & ~(unsigned)ESCAPED;
+    if (place == IN_COMMENT || (place == AT_START && (c == ' ' || c == '\t')))
+        return place;
+    if (place == AT_START && c == '#')
+        return IN_COMMENT;
+    if (place == AT_VALUE && c == '"')
+        return IN_STRING;
+    if (place == AT_START || place == AT_VALUE)
+        place = place == AT_START ? IN_SERIES : IN_FIELDS;
+    if (c == '\\' && !(is_escaped && place == IN_STRING))
+        return place | ESCAPED;
+    if (is_escaped)
+        return place;
+    if (place == IN_SERIES && c == ' ')
+        return IN_FIELDS;
+    if (place == IN_FIELDS && c == '=')
+        return AT_VALUE;
+    return place == IN_STRING && c == '"' ? IN_FIELDS : place;
 }
 
-static bool find_point_end(struct load_scan *scan, struct slice text)
+static bool find_point_end(struct load_scan *scan, struct slice text, bool is_last)
 {
     for (; scan->seen < text.len; scan->seen++) {
         char c = text.ptr[scan->seen];
-        if (c == '\n' && scan->state != IN_QUOTES && scan->state != (IN_QUOTES | ESCAPED))
+        bool is_in_string = (scan->state & ~ESCAPED) == IN_STRING;
+        if (!is_in_string)
+            scan->first_break = 0;
+        if (c == '\n' && !is_in_string)
             return true;
-        step_line(scan, c);
+        if (c == '\n' && scan->first_break == 0)
+            scan->first_break = scan->seen;
+        if (scan->first_break > 0 && scan->seen - scan->first_break >= LOAD_STRING_BYTES_MAX)
+            break;
+        scan->state = (unsigned char)step_point(scan->state, c);
     }
-    return false;
+    bool is_open = (scan->state & ~ESCAPED) == IN_STRING && scan->first_break > 0;
+    bool is_given_up = is_open && (is_last || scan->seen < text.len);
+    if (is_given_up)
+        scan->seen = scan->first_break;
+    return is_given_up;
 }
 
-bool load_format_find_end(enum load_format format, struct load_scan *scan, struct slice text)
+bool load_format_find_end(enum load_format format, struct load_scan *scan, struct slice text,
+                          bool is_last)
 {
     switch (format) {
     case LOAD_CSV:
         return find_row_end(scan, text);
     case LOAD_INFLUX:
-        return find_point_end(scan, text);
+        return find_point_end(scan, text, is_last);
     default:
         return find_line_break(scan, text);
     }

@@ -3,8 +3,9 @@
  * Pure.
  *
  * A record is a row of CSV (RFC 4180: line breaks within quotes are part of it), a line of
- * NDJSON, or a line of InfluxDB's line protocol (line breaks within a field's quotes are part of
- * it).
+ * NDJSON, or a line of InfluxDB's line protocol, as the service's own reader takes it
+ * (lib/formats/line_protocol.h): line breaks within a string are part of it, but a string that
+ * nothing closes, within LOAD_STRING_BYTES_MAX behind its first line break, ends at that one.
  */
 #ifndef LIB_LOAD_LOAD_FORMAT_H
 #define LIB_LOAD_LOAD_FORMAT_H
@@ -24,17 +25,21 @@ enum load_format load_format_of_name(struct slice name);
 enum load_format load_format_of_path(struct slice path);
 enum load_format load_format_of_line(struct slice line);
 
+enum { LOAD_STRING_BYTES_MAX = 64 * 1024 };
+
 /* How far the end of a record was looked for; all zero before its first byte. */
 struct load_scan {
     size_t seen;
     unsigned char state; /* the format's own */
-    unsigned equals, commas;
+    size_t first_break;  /* within a string that is open; 0: there is none */
 };
 
 /*
  * Find the line break that ends the record which `text` begins with, going on where the last
- * call for the same record ended. True: it is at scan->seen.
+ * call for the same record ended. `is_last`: no more text follows. True: it is at scan->seen.
+ * False: all was seen, and there is none.
  */
-bool load_format_find_end(enum load_format format, struct load_scan *scan, struct slice text);
+bool load_format_find_end(enum load_format format, struct load_scan *scan, struct slice text,
+                          bool is_last);
 
 #endif

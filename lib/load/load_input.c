@@ -109,7 +109,7 @@ static bool find_record(struct load_input *input, struct record *record)
     if (input->format == LOAD_UNKNOWN && !learn_format(input))
         return false;
     struct slice text = unread(input);
-    bool has_break = load_format_find_end(input->format, &input->scan, text);
+    bool has_break = load_format_find_end(input->format, &input->scan, text, input->is_ended);
     size_t len = input->scan.seen;
     if (!has_break && !input->is_ended) {
         if (len >= LINE_ROOM_BYTES)
@@ -123,24 +123,11 @@ static bool find_record(struct load_input *input, struct record *record)
     return record->text.len <= LOAD_LINE_BYTES_MAX && len + has_break > 0;
 }
 
-static uint64_t count_breaks(struct slice text)
-{
-    uint64_t count = 0;
-    while (text.len > 0) {
-        const char *next = memchr(text.ptr, '\n', text.len);
-        if (!next)
-            break;
-        count++;
-        text = slice_of(next + 1, text.len - (size_t)(next + 1 - text.ptr));
-    }
-    return count;
-}
-
 static void consume(struct load_input *input, const struct record *record)
 {
     size_t bytes = record->text.len + record->break_bytes;
     input->place.offset += bytes;
-    input->place.line += 1 + count_breaks(record->text);
+    input->place.line += 1 + load_count_breaks(record->text);
     input->begin += bytes;
     input->scan = (struct load_scan){0};
 }

@@ -252,10 +252,9 @@ struct rejecting {
 static void reject(void *context, size_t index, struct slice reason)
 {
     const struct rejecting *rejecting = context;
-    const struct job *job = rejecting->job;
-    if (index < job->count)
-        load_report_rejection(rejecting->run->report, job->batch.lines[job->first + index].number,
-                              reason);
+    uint64_t number = load_batch_number_of(&rejecting->job->batch, rejecting->job->first, index);
+    if (number > 0)
+        load_report_rejection(rejecting->run->report, number, reason);
 }
 
 static void try_later(struct run *run, struct job *job, long status, int64_t told_seconds)
@@ -273,8 +272,11 @@ static void try_later(struct run *run, struct job *job, long status, int64_t tol
     load_report_trouble(run->report, strbuf_slice(&run->why), run->now);
 }
 
+/* Of a record that spreads over lines each line may be rejected. */
 static void go_on(struct run *run, struct job *job, size_t rejected)
 {
+    if (rejected > job->count)
+        rejected = job->count;
     job->tally.rejected += rejected;
     job->tally.accepted += job->count - rejected;
     job->first += job->count;
@@ -290,20 +292,6 @@ static void go_on(struct run *run, struct job *job, size_t rejected)
         wait_until_due(job, run->now);
 }
 
-static const char *advice_for(long status)
-{
-    switch (status) {
-    case 401:
-        return "; the token goes into API_TOKEN";
-    case 404:
-        return "; is --url right?";
-    case 413:
-        return "; try a smaller --batch-bytes, or a larger BODY_LIMIT_BYTES of the service";
-    default:
-        return "";
-    }
-}
-
 static void refuse(struct run *run, struct job *job, long status)
 {
     const struct load_line *lines = job->batch.lines;
@@ -311,7 +299,7 @@ static void refuse(struct run *run, struct job *job, long status)
     FAIL(run, "%s: the service refuses lines %" PRIu64 " to %" PRIu64 ": %.*s%s",
          run->task->options->path, lines[job->first].number,
          lines[job->first + job->count - 1].number, (int)run->why.len, strbuf_slice(&run->why).ptr,
-         advice_for(status));
+         load_answer_advice(status));
 }
 
 static void take_answer(struct run *run, struct job *job, const struct load_post_result *result)

@@ -72,6 +72,10 @@ static void a_success_tells_of_rejected_lines(void **state)
                   "\"type\"],\"msg\":\"a\"},{\"loc\":[\"body\",0,\"value\"],\"msg\":\"b\"}]},"
                   "{\"index\":2,\"errors\":[{\"loc\":[\"body\",2],\"msg\":\"c\"}]}]}",
                   true, LOAD_STORED, 2, "0:type: a; value: b|2:c|");
+    assert_judged(200, "{\"rejected_count\":7,\"rejected\":[{\"index\":1}]}", true, LOAD_STORED, 7,
+                  "1:|");
+    assert_judged(200, "{\"rejected_count\":-7,\"rejected\":[{\"index\":1e300}]}", true,
+                  LOAD_STORED, 1, "");
     assert_judged(200, "{\"rejected\":[{},{\"index\":-1},7]}", true, LOAD_STORED, 3, "");
 }
 

@@ -89,6 +89,7 @@ static const char *const texts[] = {
     "{\"a\":1}\n\n  \n{\"b\":2}\r\n{\"c\":\"\\n\"}\n{}",
     "\n\n{\"a\":1}\n",
     "# comment\ncpu,host=a v=1 1\n\nlog,h=\"x m=\"a\nb\",v=2 2\nlog m=\"\\\"\n\",v=3\nz v=1",
+    "a m=\"x\nb v=1,w=\"\n\"\nc m=\"\\\"\nd v=1",
     "timestamp,value,type\n1,\"2\"x,a\n1,2,\xff\n1,2,\"a\n",
     "\n \n",
     "",
@@ -194,6 +195,42 @@ static void quotes_of_line_protocol_count_in_values_alone(void **state)
                 "[0:1-28:4 1=a,t=\" v=1\n 2=b\" v=2\n 3=c v=1,\"d=2\n]\n");
     assert_cuts(LOAD_INFLUX, "a m=\"\\\"\n\" 1\nb m=\"\\\\\" 2\n#\"\nc v=1\n",
                 "[0:1-32:6 1=a m=\"\\\"\n\" 1\n 3=b m=\"\\\\\" 2\n 5=c v=1\n]\n");
+}
+
+/* As the service's reader resumes at the line behind. */
+static void a_string_that_nothing_closes_ends_at_its_line(void **state)
+{
+    (void)state;
+    assert_cuts(LOAD_INFLUX, "a m=\"x\nb v=1\nc v=2",
+                "[0:1-18:4 1=a m=\"x\n 2=b v=1\n 3=c v=2\n]\n");
+    assert_cuts(LOAD_INFLUX, "a m=1\"x\nb v=\"\\\"\n\" 1\n\\ a=\" v=1\nc v=2\n",
+                "[0:1-36:6 1=a m=1\"x\n 2=b v=\"\\\"\n\" 1\n 4=\\ a=\" v=1\n 5=c v=2\n]\n");
+}
+
+static void a_string_is_closed_within_a_bound(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct load_input input;
+        struct load_batch batch;
+        struct strbuf text;
+        strbuf_init(&text, 1 << 20);
+        strbuf_append_slice(&text, SLICE("a m=\"\n"));
+        while (text.len < 4 + LOAD_STRING_BYTES_MAX + i)
+            strbuf_append_char(&text, 'x');
+        strbuf_append_slice(&text, SLICE("\" 1\nb v=1\n"));
+        struct slice rest = strbuf_slice(&text);
+        assert_true(load_input_init(&input, LOAD_INFLUX));
+        assert_true(load_batch_init(&batch, (struct load_limits){1000, 1 << 20}));
+        load_batch_reset(&batch, input.place);
+        while (load_input_pull(&input, &batch) == LOAD_HUNGRY)
+            feed(&input, &rest, 1000);
+        assert_int_equal(batch.line_count, 2 + i);
+        assert_int_equal(batch.body_lines, 3);
+        load_batch_release(&batch);
+        load_input_release(&input);
+        strbuf_release(&text);
+    }
 }
 
 /* --- CSV ---------------------------------------------------------------------------- */
@@ -476,6 +513,28 @@ static void lines_of_a_batch_can_be_had_in_parts(void **state)
     load_batch_release(&batch);
 }
 
+static void lines_of_a_body_are_found_in_the_input(void **state)
+{
+    (void)state;
+    static const uint64_t expected[][5] = {
+        {10, 11, 13, 20, 0}, {13, 20, 0, 0, 0}, {20, 0, 0, 0, 0}};
+    struct load_batch batch;
+    assert_true(load_batch_init(&batch, plenty));
+    load_batch_reset(&batch, (struct load_place){0, 1});
+    strbuf_append_slice(&batch.body, SLICE("two\nlines\n"));
+    assert_true(load_batch_take_line(&batch, 10));
+    strbuf_append_slice(&batch.body, SLICE("one\n"));
+    assert_true(load_batch_take_line(&batch, 13));
+    strbuf_append_slice(&batch.body, SLICE("one\n"));
+    assert_true(load_batch_take_line(&batch, 20));
+    for (size_t first = 0; first < 3; first++) {
+        for (size_t index = 0; index < 5; index++)
+            assert_int_equal(load_batch_number_of(&batch, first, index), expected[first][index]);
+    }
+    assert_int_equal(load_batch_number_of(&batch, 3, 0), 0);
+    load_batch_release(&batch);
+}
+
 /* --- Formats ------------------------------------------------------------------------ */
 
 static void formats_are_told_from_names(void **state)
@@ -517,6 +576,8 @@ int main(void)
         cmocka_unit_test(a_later_run_cuts_the_rest_alike),
         cmocka_unit_test(lines_keep_their_numbers),
         cmocka_unit_test(quotes_of_line_protocol_count_in_values_alone),
+        cmocka_unit_test(a_string_that_nothing_closes_ends_at_its_line),
+        cmocka_unit_test(a_string_is_closed_within_a_bound),
         cmocka_unit_test(a_row_becomes_an_object),
         cmocka_unit_test(a_row_that_is_none_says_why),
         cmocka_unit_test(the_apostrophe_before_a_formula_is_taken_away),
@@ -527,6 +588,7 @@ int main(void)
         cmocka_unit_test(a_line_has_a_mebibyte_at_most),
         cmocka_unit_test(an_endless_first_line_tells_no_format),
         cmocka_unit_test(lines_of_a_batch_can_be_had_in_parts),
+        cmocka_unit_test(lines_of_a_body_are_found_in_the_input),
         cmocka_unit_test(formats_are_told_from_names),
         cmocka_unit_test(formats_are_told_from_first_lines),
     };
