@@ -358,8 +358,10 @@ static bool is_over(const struct run *run)
 static void look_for_an_end(struct run *run)
 {
     int64_t patience_ms = run->task->options->give_up_seconds * 1000;
-    if (*run->task->signal)
+    if (*run->task->signal && !run->is_ending) {
+        load_report_notice(run->report, "stopping; what is under way is finished first");
         end_run(run, LOAD_END_INTERRUPTED);
+    }
     bool has_jobs = jobs_in(run, JOB_WAITING) + jobs_in(run, JOB_SENT) > 0;
     if (!run->is_ending && has_jobs &&
         mono_is_before(mono_after_ms(run->progressed, patience_ms), run->now))
