@@ -91,7 +91,7 @@ $(WORKER): $(FCGI_OBJECTS) $(BUILD)/libanalytics.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS)
 
 $(LOADER): $(BUILD)/$(LOADER_MAIN).o $(BUILD)/libanalytics.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcurl $(LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcurl -ljansson -lm
 
 $(BUILD)/libanalytics.a: $(LIB_OBJECTS)
 	rm -f $@
