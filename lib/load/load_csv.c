@@ -163,12 +163,38 @@ static const char *read_cells(struct row_reader *reader, const struct load_colum
     return is_utf8(cells->type) ? NULL : "type: is no valid UTF-8";
 }
 
-static void write_member(struct json_writer *w, const char *name, struct slice cell)
+static size_t count_digits(struct slice text, size_t at)
+{
+    size_t count = 0;
+    while (at + count < text.len && text.ptr[at + count] >= '0' && text.ptr[at + count] <= '9')
+        count++;
+    return count;
+}
+
+/* As JSON spells numbers, short and without an exponent: so it is finite. */
+static bool is_plain_number(struct slice text)
+{
+    enum { PLAIN_BYTES_MAX = 40 };
+    size_t at = slice_starts_with(text, SLICE("-"));
+    size_t whole = count_digits(text, at);
+    if (text.len > PLAIN_BYTES_MAX || whole == 0 || (whole > 1 && text.ptr[at] == '0'))
+        return false;
+    at += whole;
+    if (at == text.len)
+        return true;
+    size_t decimals = text.ptr[at] == '.' ? count_digits(text, at + 1) : 0;
+    return decimals > 0 && at + 1 + decimals == text.len;
+}
+
+static void write_member(struct json_writer *w, const char *name, struct slice cell, bool is_value)
 {
     if (!cell.ptr)
         return;
     json_write_name(w, name);
-    json_write_text(w, cell);
+    if (is_value && is_plain_number(cell))
+        json_write_raw(w, cell);
+    else
+        json_write_text(w, cell);
 }
 
 const char *load_csv_append_json(struct slice row, const struct load_columns *columns,
@@ -184,9 +210,9 @@ const char *load_csv_append_json(struct slice row, const struct load_columns *co
     struct json_writer w;
     json_write_begin(&w, out);
     json_write_object(&w);
-    write_member(&w, "timestamp", cells.timestamp);
-    write_member(&w, "value", cells.value);
-    write_member(&w, "type", cells.type);
+    write_member(&w, "timestamp", cells.timestamp, false);
+    write_member(&w, "value", cells.value, true);
+    write_member(&w, "type", cells.type, false);
     json_write_end(&w);
     strbuf_append_char(out, '\n');
     return NULL;

@@ -28,10 +28,11 @@ struct load_columns {
 const char *load_csv_read_header(struct slice row, struct load_columns *columns);
 
 /*
- * Append a row as {"timestamp":"…","value":"…","type":"…"} and a line break; a cell that the
- * row does not have is left out. The apostrophe that the service's export puts before a type which
- * a spreadsheet would take for a formula is taken away. NULL, or a static text: why the row can
- * be no sample; then nothing is appended. `scratch` is overwritten.
+ * Append a row as {"timestamp":"…","value":…,"type":"…"} and a line break; a cell that the row
+ * does not have is left out. A value that is no plain number, such as 1e3, is a text, too: the
+ * service takes both, and the number faster. The apostrophe that the service's export puts before a
+ * type which a spreadsheet would take for a formula is taken away. NULL, or a static text: why the
+ * row can be no sample; then nothing is appended. `scratch` is overwritten.
  */
 const char *load_csv_append_json(struct slice row, const struct load_columns *columns,
                                  struct strbuf *scratch, struct strbuf *out);

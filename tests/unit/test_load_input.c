@@ -179,9 +179,9 @@ static void lines_keep_their_numbers(void **state)
     (void)state;
     assert_cuts(LOAD_UNKNOWN, "timestamp,value,type\n1,2,a\n\n3,4,\"b\nc\"\n5,6,d\n",
                 "[0:1-44:7"
-                " 2={\"timestamp\":\"1\",\"value\":\"2\",\"type\":\"a\"}\n"
-                " 4={\"timestamp\":\"3\",\"value\":\"4\",\"type\":\"b\\nc\"}\n"
-                " 6={\"timestamp\":\"5\",\"value\":\"6\",\"type\":\"d\"}\n]\n");
+                " 2={\"timestamp\":\"1\",\"value\":2,\"type\":\"a\"}\n"
+                " 4={\"timestamp\":\"3\",\"value\":4,\"type\":\"b\\nc\"}\n"
+                " 6={\"timestamp\":\"5\",\"value\":6,\"type\":\"d\"}\n]\n");
     assert_cuts(LOAD_UNKNOWN, "\r\n{\"a\":1}\r\n\n{\"b\":2}",
                 "[0:1-19:5 2={\"a\":1}\n 4={\"b\":2}\n]\n");
     assert_cuts(LOAD_UNKNOWN, "# x\ncpu v=1 1\na m=\"x\ny\" 2\ncpu v=2 3",
@@ -258,14 +258,39 @@ static void assert_row(const char *row, const char *expected)
 static void a_row_becomes_an_object(void **state)
 {
     (void)state;
-    assert_row("1,2,cpu", "{\"timestamp\":\"1\",\"value\":\"2\",\"type\":\"cpu\"}\n");
-    assert_row("1,2,cpu,more", "{\"timestamp\":\"1\",\"value\":\"2\",\"type\":\"cpu\"}\n");
+    assert_row("1,2,cpu", "{\"timestamp\":\"1\",\"value\":2,\"type\":\"cpu\"}\n");
+    assert_row("1,2,cpu,more", "{\"timestamp\":\"1\",\"value\":2,\"type\":\"cpu\"}\n");
     assert_row(" 1,,\"\"", "{\"timestamp\":\" 1\",\"value\":\"\",\"type\":\"\"}\n");
     assert_row("\"1\",\"2\",\"a,\"\"b\"\"\"",
-               "{\"timestamp\":\"1\",\"value\":\"2\",\"type\":\"a,\\\"b\\\"\"}\n");
-    assert_row("1,2,5\" pipe", "{\"timestamp\":\"1\",\"value\":\"2\",\"type\":\"5\\\" pipe\"}\n");
-    assert_row("1,2", "{\"timestamp\":\"1\",\"value\":\"2\"}\n");
+               "{\"timestamp\":\"1\",\"value\":2,\"type\":\"a,\\\"b\\\"\"}\n");
+    assert_row("1,2,5\" pipe", "{\"timestamp\":\"1\",\"value\":2,\"type\":\"5\\\" pipe\"}\n");
+    assert_row("1,2", "{\"timestamp\":\"1\",\"value\":2}\n");
     assert_row("", "{\"timestamp\":\"\"}\n");
+}
+
+static void a_plain_number_is_a_number(void **state)
+{
+    (void)state;
+    static const char *const plain[] = {
+        "0", "-0", "7", "-12.50", "0.0", "10", "1234567890123456789012345678901234567.25"};
+    static const char *const others[] = {
+        "",    "-",    "01",  "-01",
+        "1.",  ".5",   "1e3", "+1",
+        "1 ",  "0x10", "NaN", "1.2.3",
+        "--1", "1,",   "1-",  "1234567890123456789012345678901234567.250"};
+    char row[100], expected[120];
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+        (void)snprintf(row, sizeof row, "1,%s,c", plain[i]);
+        (void)snprintf(expected, sizeof expected,
+                       "{\"timestamp\":\"1\",\"value\":%s,\"type\":\"c\"}\n", plain[i]);
+        assert_row(row, expected);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        (void)snprintf(row, sizeof row, "1,\"%s\",c", others[i]);
+        (void)snprintf(expected, sizeof expected,
+                       "{\"timestamp\":\"1\",\"value\":\"%s\",\"type\":\"c\"}\n", others[i]);
+        assert_row(row, expected);
+    }
 }
 
 static void a_row_that_is_none_says_why(void **state)
@@ -291,8 +316,8 @@ static void the_apostrophe_before_a_formula_is_taken_away(void **state)
                        "{\"timestamp\":\"'-1\",\"value\":\"'-2\",\"type\":\"%sx\"}\n", formulas[i]);
         assert_row(row, expected);
     }
-    assert_row("1,2,'x", "{\"timestamp\":\"1\",\"value\":\"2\",\"type\":\"'x\"}\n");
-    assert_row("1,2,'", "{\"timestamp\":\"1\",\"value\":\"2\",\"type\":\"'\"}\n");
+    assert_row("1,2,'x", "{\"timestamp\":\"1\",\"value\":2,\"type\":\"'x\"}\n");
+    assert_row("1,2,'", "{\"timestamp\":\"1\",\"value\":2,\"type\":\"'\"}\n");
 }
 
 static void assert_header(const char *row, const char *wrong, int timestamp, int value, int type)
@@ -579,6 +604,7 @@ int main(void)
         cmocka_unit_test(a_string_that_nothing_closes_ends_at_its_line),
         cmocka_unit_test(a_string_is_closed_within_a_bound),
         cmocka_unit_test(a_row_becomes_an_object),
+        cmocka_unit_test(a_plain_number_is_a_number),
         cmocka_unit_test(a_row_that_is_none_says_why),
         cmocka_unit_test(the_apostrophe_before_a_formula_is_taken_away),
         cmocka_unit_test(a_header_names_the_columns),
