@@ -10,7 +10,7 @@ RUN apt-get update -qq \
 WORKDIR /src
 COPY . .
 RUN make -j"$(nproc)" all && make install DESTDIR=/out PREFIX=/usr \
- && strip /out/usr/libexec/analytics/analytics.fcgi
+ && strip /out/usr/libexec/analytics/analytics.fcgi /out/usr/bin/analytics-load
 
 FROM debian:bookworm-slim
 RUN apt-get update -qq \

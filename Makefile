@@ -48,12 +48,14 @@ INC_lib/guard := $(INC_lib/redis) -Ilib/guard
 INC_lib/metrics := $(INC_lib/guard) -Ilib/metrics
 INC_lib/formats := $(INC_lib/json) -Ilib/metrics -Ilib/formats
 INC_lib/upstream := $(INC_lib/guard) -Ilib/json -Ilib/upstream
+INC_lib/load := $(INC_lib/json) -Ilib/load
 INC_fcgi := -Ilib/metrics -Ilib/formats $(INC_lib/upstream) -Ifcgi
 INC_www := $(INC_lib/json)
-INC_tests := $(INC_fcgi) -Itests/support
+INC_tests := $(INC_fcgi) -Ilib/load -Itests/support
 
-LIB_DIRS := lib/base lib/json lib/redis lib/guard lib/metrics lib/formats lib/upstream
-LIB_SOURCES := $(foreach d,$(LIB_DIRS),$(wildcard $(d)/*.c))
+LIB_DIRS := lib/base lib/json lib/redis lib/guard lib/metrics lib/formats lib/upstream lib/load
+LOADER_MAIN := lib/load/load_main
+LIB_SOURCES := $(filter-out $(LOADER_MAIN).c,$(foreach d,$(LIB_DIRS),$(wildcard $(d)/*.c)))
 FCGI_SOURCES := $(wildcard fcgi/*.c)
 LUA := $(wildcard lib/redis/scripts/*.lua)
 LUA_PARTS := $(wildcard lib/redis/scripts/lib/*.lua)
@@ -71,6 +73,7 @@ TESTS := $(TEST_SOURCES:%.c=$(BUILD)/%)
 TOOLS := $(TOOL_SOURCES:%.c=$(BUILD)/%)
 FUZZERS := $(FUZZ_SOURCES:%.c=build/fuzz/%)
 WORKER := $(BUILD)/analytics.fcgi
+LOADER := $(BUILD)/analytics-load
 WWW := $(patsubst www/%,build/www/%,$(wildcard www/*.css www/*.json)) build/www/docs.html
 C_FILES := $(wildcard lib/*/*.[ch] fcgi/*.[ch] tests/*/*.[ch] www/*.c)
 JOBS := $(shell nproc)
@@ -80,12 +83,15 @@ JOBS := $(shell nproc)
 .DEFAULT_GOAL := all
 .SECONDARY:
 
-all: $(WORKER) $(WWW) ## build the worker, build/release/analytics.fcgi
+all: $(WORKER) $(LOADER) $(WWW) ## build build/release/analytics.fcgi, the worker, and analytics-load
 
-tests: $(TESTS) $(TOOLS) $(WORKER) $(WWW) ## build the tests too
+tests: $(TESTS) $(TOOLS) $(WORKER) $(LOADER) $(WWW) ## build the tests too
 
 $(WORKER): $(FCGI_OBJECTS) $(BUILD)/libanalytics.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lfcgi $(LIBS)
+
+$(LOADER): $(BUILD)/$(LOADER_MAIN).o $(BUILD)/libanalytics.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcurl -ljansson -lm
 
 $(BUILD)/libanalytics.a: $(LIB_OBJECTS)
 	rm -f $@
@@ -222,7 +228,7 @@ format: ## format all C files in place
 LIBEXEC := $(DESTDIR)$(PREFIX)/libexec/analytics
 UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
 
-install: all ## DESTDIR= PREFIX=/usr/local: the worker, conf, static files, units
+install: all ## DESTDIR= PREFIX=/usr/local: worker, loader, conf, static files, units
 	install -d $(LIBEXEC)/conf $(LIBEXEC)/www $(UNITS) $(DESTDIR)$(PREFIX)/bin
 	install $(WORKER) $(LIBEXEC)/
 	install conf/service $(LIBEXEC)/conf/
@@ -231,6 +237,7 @@ install: all ## DESTDIR= PREFIX=/usr/local: the worker, conf, static files, unit
 	sed -i 's|/usr/local|$(PREFIX)|g' $(LIBEXEC)/conf/nginx.conf $(UNITS)/analytics.service
 	install -m 644 $(WWW) $(LIBEXEC)/www/
 	ln -sf ../libexec/analytics/conf/service $(DESTDIR)$(PREFIX)/bin/analytics
+	install $(LOADER) $(DESTDIR)$(PREFIX)/bin/
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -238,6 +245,6 @@ help: ## this list
 clean: ## remove what was built (data under var/ stay)
 	rm -rf build
 
--include $(LIB_OBJECTS:.o=.d) $(FCGI_OBJECTS:.o=.d) $(SUPPORT_OBJECTS:.o=.d) \
+-include $(LIB_OBJECTS:.o=.d) $(BUILD)/$(LOADER_MAIN).d $(FCGI_OBJECTS:.o=.d) $(SUPPORT_OBJECTS:.o=.d) \
     $(TEST_SOURCES:%.c=$(BUILD)/%.d) $(TOOL_SOURCES:%.c=$(BUILD)/%.d) $(FUZZ_SOURCES:%.c=$(BUILD)/%.d) \
     $(BUILD)/www/render_docs.d
