@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "chunk.h"
 #include "damage_log.h"
@@ -11,7 +13,7 @@
 #include "sample.h"
 #include "span.h"
 
-enum { JOBS_MAX = 128 };
+enum { JOBS_MAX = 128, NICENESS = 10 };
 
 struct job {
     char type[TYPE_BYTES_MAX];
@@ -42,8 +44,8 @@ static void say_damaged(const struct job *job)
                    job->number, clock_mono_now());
 }
 
-static void seal(struct chunk_sealer *sealer, const struct slice *key, const struct job *job,
-                 struct slice raw)
+static void seal(struct chunk_sealer *sealer, const struct slice *stem, const struct job *job,
+                 struct slice layout, struct slice raw)
 {
     struct workspace *w = sealer->workspace;
     records_unpack((const unsigned char *)raw.ptr, CHUNK_RECORDS, w->records);
@@ -60,26 +62,48 @@ static void seal(struct chunk_sealer *sealer, const struct slice *key, const str
     (void)snprintf(hour, sizeof hour, "%" PRId64, job->hour);
     (void)snprintf(number, sizeof number, "%" PRId64, job->number);
     const struct slice args[] = {slice_from_string(hour), slice_from_string(number),
-                                 slice_of((const char *)w->sealed, len), raw};
-    redis_client_eval_detached(sealer->client, REDIS_LANE_WRITE, REDIS_SCRIPT_CHUNK_SEAL, key, 1,
+                                 slice_of((const char *)w->sealed, len), layout};
+    redis_client_eval_detached(sealer->client, REDIS_LANE_WRITE, REDIS_SCRIPT_CHUNK_SEAL, stem, 1,
                                args, sizeof args / sizeof *args);
+}
+
+/* Of what is read one behind the other the layout comes first: the chunk is of this one or later.
+ */
+static enum err_code read_chunk(struct redis_client *client, struct slice stem,
+                                const struct redis_key *raw_key, struct redisReply **layout,
+                                struct redisReply **raw)
+{
+    struct redis_key chunks = {.len = 0};
+    struct redis_job *job;
+    redis_key_append(&chunks, stem);
+    redis_key_append(&chunks, SLICE("chunks"));
+    const struct slice hget[] = {SLICE("HGET"), redis_key_slice(&chunks), SLICE("layout")};
+    const struct slice get[] = {SLICE("GET"), redis_key_slice(raw_key)};
+    *raw = *layout = NULL;
+    enum err_code code = redis_client_begin_read(client, hget, 3, &job, NULL);
+    if (code != ERR_OK)
+        return code;
+    code = redis_client_call(client, REDIS_LANE_READ, get, 2, raw, NULL);
+    enum err_code layout_code = redis_client_finish_read(job, layout, NULL);
+    return code == ERR_OK ? layout_code : code;
 }
 
 static void do_job(struct chunk_sealer *sealer, const struct job *job)
 {
-    struct slice type = slice_of(job->type, job->type_len), raw;
+    struct slice type = slice_of(job->type, job->type_len), layout, raw;
     struct redis_key stem, key;
-    struct redisReply *reply;
+    struct redisReply *layout_reply, *raw_reply;
     struct slice prefix = redis_client_key_prefix(sealer->client);
     redis_key_metric_stem(&stem, prefix, type);
     redis_key_raw_chunk(&key, prefix, type, job->hour, job->number);
-    const struct slice argv[] = {SLICE("GET"), redis_key_slice(&key)};
-    if (redis_client_call(sealer->client, REDIS_LANE_READ, argv, 2, &reply, NULL) != ERR_OK)
-        return;
     const struct slice stem_slice = redis_key_slice(&stem);
-    if (redis_reply_bytes(reply, &raw) && raw.len == CHUNK_BYTES)
-        seal(sealer, &stem_slice, job, raw);
-    redis_reply_free(reply);
+    if (read_chunk(sealer->client, stem_slice, &key, &layout_reply, &raw_reply) == ERR_OK) {
+        if (redis_reply_bytes(layout_reply, &layout) && redis_reply_bytes(raw_reply, &raw) &&
+            raw.len == CHUNK_BYTES)
+            seal(sealer, &stem_slice, job, layout, raw);
+    }
+    redis_reply_free(layout_reply);
+    redis_reply_free(raw_reply);
 }
 
 /* False: stop. */
@@ -102,6 +126,8 @@ static void *run(void *argument)
 {
     struct chunk_sealer *sealer = argument;
     struct job job;
+    /* Of this thread alone, as Linux has it: requests go first, and sealing lags behind a burst. */
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
     while (take_job(sealer, &job))
         do_job(sealer, &job);
     return NULL;

@@ -118,7 +118,8 @@ void test_store_put_open(const char *type, int64_t hour, const struct record *re
     const struct slice args[] = {span_name((struct span){SPAN_HOUR, hour}, name),
                                  slice_of((const char *)packed, count * RECORD_BYTES)};
     run_script("redis.call('SET', KEYS[1] .. 'raw:' .. ARGV[1], ARGV[2]) "
-               "redis.call('ZADD', KEYS[1] .. 'open', ARGV[1], ARGV[1])",
+               "redis.call('ZADD', KEYS[1] .. 'open', ARGV[1], ARGV[1]) "
+               "redis.call('HSETNX', KEYS[1] .. 'chunks', 'layout', 1)",
                type, args, 2);
     free(packed);
 }

@@ -1,16 +1,16 @@
 -- chunk_seal: put a closed chunk's sealed form into its place.
 --
 -- KEYS[1] stem of the type's keys
--- ARGV    hour, number of the chunk, sealed form without its stamp, the records that it was
---         made from
--- returns 1 if it was put; 0 if the chunk is not there any more, or is another one: that of a
---         type of the same name that came after a deletion.
--- The same samples as before, so no rollup changes. Cost: about 20 us, half of it for the
--- comparison.
+-- ARGV    hour, number of the chunk, sealed form without its stamp, `layout` of the type as it was
+--         before the chunk was read
+-- returns 1 if it was put; 0 if the chunk is not there any more, or may be another one: chunks were
+--         moved since, or the type is being deleted, or is one that came after a deletion. Of one
+--         layout a closed chunk never changes.
+-- The same samples as before, so no rollup changes. Cost: about 20 us, most of it the sealed form's.
 --#include spans.lua
 local call, stem, name = redis.call, KEYS[1], ARGV[1] .. ':' .. ARGV[2]
 local raw = stem .. 'raw:' .. name
-if call('GET', raw) ~= ARGV[4] then
+if call('STRLEN', raw) == 0 or call('HGET', stem .. 'chunks', 'layout') ~= ARGV[4] then
   return 0
 end
 spans_check(stem)
