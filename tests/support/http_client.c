@@ -55,10 +55,10 @@ static bool connect_now(struct http_client *client)
     return false;
 }
 
-static bool send_all(int fd, const char *bytes, size_t len)
+static bool send_all(int fd, const char *bytes, size_t len, int flags)
 {
     while (len > 0) {
-        ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
+        ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL | flags);
         if (n <= 0)
             return false;
         bytes += n;
@@ -109,26 +109,40 @@ static int read_answer(struct http_client *client, bool has_body)
     return status;
 }
 
-int http_client_request(struct http_client *client, const char *method, const char *target,
-                        const char *body)
+/* Head and body may go in one packet. */
+static bool send_request(const struct http_client *client, const char *head, size_t head_len,
+                         struct slice body)
 {
-    char request[8192];
+    return send_all(client->fd, head, head_len, body.len > 0 ? MSG_MORE : 0) &&
+           send_all(client->fd, body.ptr, body.len, 0);
+}
+
+int http_client_send(struct http_client *client, const char *method, const char *target,
+                     const char *headers, struct slice body)
+{
+    char head[4096];
     client->body = client->answer;
     client->body_len = 0;
-    int len = snprintf(request, sizeof request,
-                       "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
-                       "Content-Length: %zu\r\n\r\n%s",
-                       method, target, client->host, body ? strlen(body) : 0, body ? body : "");
-    if (len < 0 || (size_t)len >= sizeof request)
+    int len =
+        snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: %s\r\n%sContent-Length: %zu\r\n\r\n",
+                 method, target, client->host, headers, body.len);
+    if (len < 0 || (size_t)len >= sizeof head)
         return -1;
     if (client->fd < 0 && !connect_now(client))
         return -1;
     int status = -1;
-    if (send_all(client->fd, request, (size_t)len))
+    if (send_request(client, head, (size_t)len, body))
         status = read_answer(client, strcmp(method, "HEAD") != 0);
     if (status < 0)
         disconnect(client);
     return status;
+}
+
+int http_client_request(struct http_client *client, const char *method, const char *target,
+                        const char *body)
+{
+    return http_client_send(client, method, target, "Content-Type: application/json\r\n",
+                            slice_from_string(body ? body : ""));
 }
 
 bool http_client_header(const struct http_client *client, const char *name, char *out,

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "slice.h"
+
 enum { HTTP_ANSWER_BYTES = 256 * 1024 };
 
 struct http_client {
@@ -29,6 +31,10 @@ void http_client_release(struct http_client *client);
  * was no whole answer; the connection is then closed and made anew for the next one. */
 int http_client_request(struct http_client *client, const char *method, const char *target,
                         const char *body);
+
+/* The same with any bytes as body, and with headers of the caller's ("Name: value\r\n" each). */
+int http_client_send(struct http_client *client, const char *method, const char *target,
+                     const char *headers, struct slice body);
 
 /* Value of a header of the last answer into `out`; false when it is not there. */
 bool http_client_header(const struct http_client *client, const char *name, char *out,
