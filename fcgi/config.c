@@ -71,7 +71,7 @@ const struct config_row config_rows[] = {
      "a worker with a thread busy for longer is replaced"},
     {"BODY_LIMIT_BYTES", CONFIG_INTEGER, AT(body_limit_bytes), "16384", 64, 1 << 20, "bytes",
      "largest body of a POST of one sample"},
-    {"INGEST_BODY_LIMIT_BYTES", CONFIG_INTEGER, AT(ingest_body_limit_bytes), "4194304", 1024,
+    {"INGEST_BODY_LIMIT_BYTES", CONFIG_INTEGER, AT(ingest_body_limit_bytes), "8388608", 1024,
      32 << 20, "bytes", "largest body of a POST of many, as sent and decompressed"},
     {"MAX_TYPES", CONFIG_INTEGER, AT(max_types), "10000", 1, 1e7, "", "most metric types"},
     {"MAX_BUCKETS", CONFIG_INTEGER, AT(max_buckets), "100000", 1, 1e8, "",

@@ -13,7 +13,8 @@
 #include "sample.h"
 #include "span.h"
 
-enum { JOBS_MAX = 128, NICENESS = 10 };
+/* As many as the samples that wait fill 256 MB. */
+enum { JOBS_MAX = 4096, NICENESS = 10, ATTEMPTS_MAX = 5 };
 
 struct job {
     char type[TYPE_BYTES_MAX];
@@ -44,7 +45,26 @@ static void say_damaged(const struct job *job)
                    job->number, clock_mono_now());
 }
 
-static void seal(struct chunk_sealer *sealer, const struct slice *stem, const struct job *job,
+/* False: the type's layout is another one by now. */
+static bool put(struct chunk_sealer *sealer, struct slice stem, const struct job *job,
+                struct slice layout, struct slice sealed)
+{
+    char hour[24], number[24];
+    struct redisReply *reply;
+    int64_t is_put = 1;
+    (void)snprintf(hour, sizeof hour, "%" PRId64, job->hour);
+    (void)snprintf(number, sizeof number, "%" PRId64, job->number);
+    const struct slice args[] = {slice_from_string(hour), slice_from_string(number), sealed,
+                                 layout};
+    if (redis_client_eval(sealer->client, REDIS_LANE_WRITE, REDIS_SCRIPT_CHUNK_SEAL, &stem, 1, args,
+                          sizeof args / sizeof *args, &reply, NULL) == ERR_OK)
+        (void)redis_reply_integer(reply, &is_put);
+    redis_reply_free(reply);
+    return is_put != 0;
+}
+
+/* False: try again. */
+static bool seal(struct chunk_sealer *sealer, struct slice stem, const struct job *job,
                  struct slice layout, struct slice raw)
 {
     struct workspace *w = sealer->workspace;
@@ -52,19 +72,11 @@ static void seal(struct chunk_sealer *sealer, const struct slice *stem, const st
     if (!records_are_sound(w->records, CHUNK_RECORDS, hour_start(job->hour),
                            hour_start(job->hour + 1))) {
         say_damaged(job);
-        return;
+        return true;
     }
     records_sort(w->records, CHUNK_RECORDS, w->spare);
     size_t len = chunk_seal(w->records, CHUNK_RECORDS, w->sealed);
-    if (len == 0)
-        return;
-    char hour[24], number[24];
-    (void)snprintf(hour, sizeof hour, "%" PRId64, job->hour);
-    (void)snprintf(number, sizeof number, "%" PRId64, job->number);
-    const struct slice args[] = {slice_from_string(hour), slice_from_string(number),
-                                 slice_of((const char *)w->sealed, len), layout};
-    redis_client_eval_detached(sealer->client, REDIS_LANE_WRITE, REDIS_SCRIPT_CHUNK_SEAL, stem, 1,
-                               args, sizeof args / sizeof *args);
+    return len == 0 || put(sealer, stem, job, layout, slice_of((const char *)w->sealed, len));
 }
 
 /* Of what is read one behind the other the layout comes first: the chunk is of this one or later.
@@ -88,22 +100,30 @@ static enum err_code read_chunk(struct redis_client *client, struct slice stem,
     return code == ERR_OK ? layout_code : code;
 }
 
-static void do_job(struct chunk_sealer *sealer, const struct job *job)
+/* False: try again. */
+static bool try_job(struct chunk_sealer *sealer, const struct job *job)
 {
     struct slice type = slice_of(job->type, job->type_len), layout, raw;
     struct redis_key stem, key;
     struct redisReply *layout_reply, *raw_reply;
     struct slice prefix = redis_client_key_prefix(sealer->client);
+    bool is_done = true;
     redis_key_metric_stem(&stem, prefix, type);
     redis_key_raw_chunk(&key, prefix, type, job->hour, job->number);
-    const struct slice stem_slice = redis_key_slice(&stem);
-    if (read_chunk(sealer->client, stem_slice, &key, &layout_reply, &raw_reply) == ERR_OK) {
-        if (redis_reply_bytes(layout_reply, &layout) && redis_reply_bytes(raw_reply, &raw) &&
-            raw.len == CHUNK_BYTES)
-            seal(sealer, &stem_slice, job, layout, raw);
-    }
+    if (read_chunk(sealer->client, redis_key_slice(&stem), &key, &layout_reply, &raw_reply) ==
+            ERR_OK &&
+        redis_reply_bytes(layout_reply, &layout) && redis_reply_bytes(raw_reply, &raw) &&
+        raw.len == CHUNK_BYTES)
+        is_done = seal(sealer, redis_key_slice(&stem), job, layout, raw);
     redis_reply_free(layout_reply);
     redis_reply_free(raw_reply);
+    return is_done;
+}
+
+static void do_job(struct chunk_sealer *sealer, const struct job *job)
+{
+    for (int attempt = 0; attempt < ATTEMPTS_MAX && !try_job(sealer, job); attempt++)
+        ;
 }
 
 /* False: stop. */
@@ -115,8 +135,9 @@ static bool take_job(struct chunk_sealer *sealer, struct job *job)
     bool is_taken = !sealer->is_stopping;
     if (is_taken) {
         *job = sealer->jobs[sealer->first];
-        sealer->first = (sealer->first + 1) % JOBS_MAX;
         sealer->count--;
+        /* From the beginning again when there are none: a short queue stays in few pages. */
+        sealer->first = sealer->count > 0 ? (sealer->first + 1) % JOBS_MAX : 0;
     }
     (void)pthread_mutex_unlock(&sealer->lock);
     return is_taken;

@@ -1,7 +1,8 @@
 /*
  * chunk_sealer: seals closed chunks beside the requests (one thread).
  *
- * Whoever closes a chunk, or meets one that is not sealed, says so here. What cannot be
+ * Whoever closes a chunk, or meets one that is not sealed, says so here. Requests have precedence
+ * of it: behind a burst it lags. What cannot be
  * queued, read or written is dropped without a word: the chunk stays as it is, which is
  * as good, and is offered again by whoever next reads or tends it. So does one that holds
  * what cannot have been posted into its hour, which is logged. Thread-safe.

@@ -105,7 +105,7 @@ echo "POST /api/metrics $status
 DELETE /api/metrics $status
 POST /query $status" >>"$work/seen"
 agents="/write /api/v2/write /v1/metrics /api/v1/write"
-head -c 5000000 /dev/zero >"$work/long"
+head -c 9000000 /dev/zero >"$work/long"
 for path in $agents; do
     answers "GET of $path" 405 GET "$path"
     echo "POST $path $status" >>"$work/seen"

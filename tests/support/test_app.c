@@ -19,7 +19,7 @@
 #include "near_cache.h"
 #include "test_command.h"
 
-enum { ARENA_BYTES = 8 << 20, ASKER_ARENA_BYTES = 1 << 20 };
+enum { ARENA_BYTES = 18 << 20, ASKER_ARENA_BYTES = 1 << 20 };
 
 struct test_app test_app;
 
