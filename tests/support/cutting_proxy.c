@@ -9,7 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { PAIRS_MAX = 32, NO_CUT = -1 };
+enum { PAIRS_MAX = 32, NO_CUT = -1, DONE_MS = 5000 };
+enum { FROM_CLIENT, FROM_SERVER };
 
 struct pair {
     int client, server; /* -1: free */
@@ -22,7 +23,8 @@ struct cutting_proxy {
     atomic_int is_stopping;
     atomic_int is_swallowing;
     atomic_int cuts;
-    _Atomic int64_t budget; /* NO_CUT: unlimited */
+    _Atomic int64_t
+        budgets[2]; /* of what clients send, of what the server does; NO_CUT: unlimited */
     struct pair pairs[PAIRS_MAX];
 };
 
@@ -60,43 +62,53 @@ static void accept_one(struct cutting_proxy *proxy)
     (void)close(server);
 }
 
+/* Until the server hangs up, too: then it has executed what it was sent. */
+static void drop_when_done(struct pair *pair)
+{
+    char bytes[16384];
+    struct pollfd server = {.fd = pair->server, .events = POLLIN};
+    (void)shutdown(pair->server, SHUT_WR);
+    while (poll(&server, 1, DONE_MS) > 0 && read(pair->server, bytes, sizeof bytes) > 0)
+        ;
+    drop(pair);
+}
+
 static void cut_all(struct cutting_proxy *proxy)
 {
     for (int i = 0; i < PAIRS_MAX; i++) {
         if (proxy->pairs[i].client >= 0)
-            drop(&proxy->pairs[i]);
+            (void)shutdown(proxy->pairs[i].client, SHUT_RDWR);
     }
-    atomic_store(&proxy->budget, NO_CUT);
+    for (int i = 0; i < PAIRS_MAX; i++) {
+        if (proxy->pairs[i].client >= 0)
+            drop_when_done(&proxy->pairs[i]);
+    }
+    atomic_store(&proxy->budgets[FROM_CLIENT], NO_CUT);
+    atomic_store(&proxy->budgets[FROM_SERVER], NO_CUT);
     atomic_fetch_add(&proxy->cuts, 1);
 }
 
-static void forward(struct cutting_proxy *proxy, struct pair *pair, int from_server)
+static void forward(struct cutting_proxy *proxy, struct pair *pair, int source)
 {
     char bytes[16384];
-    int from = from_server ? pair->server : pair->client;
-    int to = from_server ? pair->client : pair->server;
+    int from = source == FROM_SERVER ? pair->server : pair->client;
+    int to = source == FROM_SERVER ? pair->client : pair->server;
     ssize_t n = read(from, bytes, sizeof bytes);
     if (n <= 0) {
         drop(pair);
         return;
     }
-    if (!from_server) {
-        (void)!send(to, bytes, (size_t)n, MSG_NOSIGNAL);
+    if (source == FROM_SERVER && atomic_load(&proxy->is_swallowing))
         return;
-    }
-    if (atomic_load(&proxy->is_swallowing))
-        return;
-    int64_t budget = atomic_load(&proxy->budget);
-    if (budget == NO_CUT) {
-        (void)!send(to, bytes, (size_t)n, MSG_NOSIGNAL);
-        return;
-    }
-    int64_t through = n < budget ? n : budget;
+    int64_t budget = atomic_load(&proxy->budgets[source]);
+    int64_t through = budget == NO_CUT || n < budget ? n : budget;
     (void)!send(to, bytes, (size_t)through, MSG_NOSIGNAL);
+    if (budget == NO_CUT)
+        return;
     if (through == budget)
         cut_all(proxy);
     else
-        atomic_store(&proxy->budget, budget - through);
+        atomic_store(&proxy->budgets[source], budget - through);
 }
 
 static void *run(void *argument)
@@ -112,9 +124,9 @@ static void *run(void *argument)
         for (int i = 0; i < PAIRS_MAX; i++) {
             struct pair *pair = &proxy->pairs[i];
             if (fds[1 + 2 * i].revents && pair->client == fds[1 + 2 * i].fd)
-                forward(proxy, pair, 0);
+                forward(proxy, pair, FROM_CLIENT);
             if (fds[2 + 2 * i].revents && pair->server >= 0 && pair->server == fds[2 + 2 * i].fd)
-                forward(proxy, pair, 1);
+                forward(proxy, pair, FROM_SERVER);
         }
         if (fds[0].revents)
             accept_one(proxy);
@@ -129,7 +141,8 @@ struct cutting_proxy *cutting_proxy_new(const char *path, const char *target)
         abort();
     for (int i = 0; i < PAIRS_MAX; i++)
         proxy->pairs[i] = (struct pair){-1, -1};
-    atomic_init(&proxy->budget, NO_CUT);
+    atomic_init(&proxy->budgets[FROM_CLIENT], NO_CUT);
+    atomic_init(&proxy->budgets[FROM_SERVER], NO_CUT);
     proxy->target = address_of(target);
     struct sockaddr_un address = address_of(path);
     (void)unlink(path);
@@ -157,7 +170,12 @@ void cutting_proxy_free(struct cutting_proxy *proxy)
 
 void cutting_proxy_cut_after(struct cutting_proxy *proxy, int64_t bytes)
 {
-    atomic_store(&proxy->budget, bytes);
+    atomic_store(&proxy->budgets[FROM_SERVER], bytes);
+}
+
+void cutting_proxy_cut_after_sent(struct cutting_proxy *proxy, int64_t bytes)
+{
+    atomic_store(&proxy->budgets[FROM_CLIENT], bytes);
 }
 
 int cutting_proxy_cuts(struct cutting_proxy *proxy)

@@ -104,8 +104,8 @@ static int read_posted(void *context, char *bytes, size_t room)
     return (int)len;
 }
 
-static int ask(const char *method, const char *path, const char *query, const char *body,
-               struct arena *arena, struct response *res)
+static int ask(struct app *app, const char *method, const char *path, const char *query,
+               const char *body, struct arena *arena, struct response *res)
 {
     struct slice posted = slice_from_string(body);
     if (test_app.body_len > 0)
@@ -125,7 +125,7 @@ static int ask(const char *method, const char *path, const char *query, const ch
                           .arena = arena};
     response_reset(res);
     arena_reset(arena);
-    dispatch(test_app.app, &req, res);
+    dispatch(app, &req, res);
     return res->status;
 }
 
@@ -141,7 +141,7 @@ static const char *text_of(struct strbuf *buf)
 
 int test_app_ask(const char *method, const char *path, const char *query, const char *body)
 {
-    int status = ask(method, path, query, body, &test_app.arena, &test_app.res);
+    int status = ask(test_app.app, method, path, query, body, &test_app.arena, &test_app.res);
     test_app.body = text_of(&test_app.res.body);
     test_app.headers = text_of(&test_app.res.headers);
     return status;
@@ -160,7 +160,13 @@ int test_app_post(const char *body)
 int test_app_get_beside(const char *path, const char *query, struct arena *arena,
                         struct response *res)
 {
-    return ask("GET", path, query, "", arena, res);
+    return ask(test_app.app, "GET", path, query, "", arena, res);
+}
+
+int test_app_post_beside(size_t worker, const char *path, const char *body, struct arena *arena,
+                         struct response *res)
+{
+    return ask(test_app.workers[worker].app, "POST", path, "", body, arena, res);
 }
 
 static void *ask_once(void *argument)

@@ -55,6 +55,8 @@ int test_app_post(const char *body);
 /* The same with memory of the caller's, for threads of a test. */
 int test_app_get_beside(const char *path, const char *query, struct arena *arena,
                         struct response *res);
+int test_app_post_beside(size_t worker, const char *path, const char *body, struct arena *arena,
+                         struct response *res);
 
 /* A thread that asks once. */
 struct test_asker {
