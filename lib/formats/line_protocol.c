@@ -195,7 +195,7 @@ static bool is_plain(struct slice key)
 {
     for (size_t i = 0; i < key.len; i++) {
         unsigned char c = (unsigned char)key.ptr[i];
-        if (c < ' ' || c > '~' || c == '\\' || c == ';')
+        if (c < ' ' || c > '~' || c == '\\' || c == ';' || c == '%')
             return false;
     }
     return true;

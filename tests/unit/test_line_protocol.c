@@ -71,6 +71,7 @@ static void a_field_is_a_sample_of_its_series(void **state)
         {"a,x=y v=1 0\na,x= v=2 0\na,x=y v=3 0",
          "a.v;x=y 1 0\n! 1 line 2, column 5: a tag has no value, must be key=value\na.v;x=y 3 0\n",
          0},
+        {"m v%3D=1,v%=2,v%3=3 1000", "m.v%253D 1 1\nm.v% 2 1\nm.v%3 3 1\n", 0},
         {"cpu;0,a;=b;c v;=1 0", "cpu%3B0.v%3B;a%3B=b%3Bc 1 0\n", 0},
         {"\xc3\xbc,k\xc3\xa9y=\xe2\x82\xac \xf0\x9f\x98\x80=1 0",
          "\xc3\xbc.\xf0\x9f\x98\x80;k\xc3\xa9y=\xe2\x82\xac 1 0\n", 0},
