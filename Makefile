@@ -75,7 +75,7 @@ WWW := $(patsubst www/%,build/www/%,$(wildcard www/*.css www/*.json)) build/www/
 C_FILES := $(wildcard lib/*/*.[ch] fcgi/*.[ch] tests/*/*.[ch] www/*.c)
 JOBS := $(shell nproc)
 
-.PHONY: all tests run start stop status check check-asan check-tsan fuzz bench generate lint tidy format \
+.PHONY: all tests run start stop status check check-asan check-tsan senders fuzz bench generate lint tidy format \
     install deps deps-run deps-test deps-bench deps-lint deps-fuzz clean help
 .DEFAULT_GOAL := all
 .SECONDARY:
@@ -169,6 +169,20 @@ check-asan: ## every test under the address and undefined behaviour sanitizers
 
 check-tsan: ## every test under the thread sanitizer
 	@$(MAKE) --no-print-directory check MODE=tsan
+
+# Clients of others, from npm, beside the scripts that use them: tests/e2e/senders.test.sh makes
+# this, so that it alone fails where there is no registry.
+SENDERS := $(patsubst tests/e2e/%,build/%,$(wildcard tests/e2e/senders/*.mjs))
+senders: $(SENDERS) build/senders/installed
+
+build/senders/%: tests/e2e/senders/%
+	@mkdir -p $(@D)
+	@cp $< $@
+
+build/senders/installed: build/senders/package.json build/senders/package-lock.json
+	@cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier >npm.log 2>&1 || \
+	    { cat npm.log >&2; exit 1; }
+	@touch $@
 
 FUZZ_SECONDS ?= 20
 fuzz: deps-fuzz ## arbitrary bytes for the decoders, FUZZ_SECONDS=20 for each (clang)

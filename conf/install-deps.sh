@@ -8,7 +8,7 @@
 # nor network is needed.
 #
 # Debian's packages of servers start them at once, and again at each boot: Redis on 6379,
-# lighttpd and nginx on port 80. Nobody asked for that: for the time of the installation
+# lighttpd and nginx on port 80, Prometheus on 9090. Nobody asked for that: for the time of the installation
 # a policy forbids starting, and where systemd runs, those that were installed here are
 # disabled. A server that was there before is left as it is.
 set -eu
@@ -16,16 +16,22 @@ set -eu
 declare -A sets=(
     [run]="gcc make libc6-dev lighttpd redis-server libfcgi-dev libhiredis-dev libjansson-dev
           libdeflate-dev libsnappy-dev libcurl4-gnutls-dev ca-certificates"
-    [test]="libcmocka-dev curl nginx-light spawn-fcgi procps"
+    [test]="libcmocka-dev curl nginx-light spawn-fcgi procps prometheus victoria-metrics
+           python3-influxdb nodejs npm"
     [bench]="wrk curl procps"
     [lint]="clang-format clang-tidy cppcheck shellcheck"
     [fuzz]="clang libclang-rt-dev"
 )
-readonly servers="lighttpd redis-server nginx"
+readonly servers="lighttpd redis-server nginx prometheus victoria-metrics"
 readonly policy=/usr/sbin/policy-rc.d
 
 is_installed() {
     [[ $(dpkg-query -W -f='${Status}' "$1" 2>/dev/null) == *" installed" ]]
+}
+
+# Node often comes from elsewhere, and such a package will not have Debian's npm beside it.
+is_there() {
+    is_installed "$1" || { [[ $1 == nodejs || $1 == npm ]] && command -v npm >/dev/null; }
 }
 
 wanted=
@@ -43,7 +49,7 @@ command -v dpkg-query >/dev/null || {
 }
 missing=()
 for package in $wanted; do
-    is_installed "$package" || missing+=("$package")
+    is_there "$package" || missing+=("$package")
 done
 ((${#missing[@]})) || exit 0
 
