@@ -1,7 +1,7 @@
 #!/bin/bash
-# The tour of README.md and its worked example give what they print: their commands, one
-# after the other, against a fresh service each. Left out of the comparison is what must differ: instants, waits, ids of
-# requests, data of the external service.
+# The tour of README.md, its worked example and its words on senders give what they print: their
+# commands, one after the other, against a fresh service each. Left out of the comparison is what
+# must differ: instants, waits, ids of requests, data of the external service.
 set -u
 . "$(dirname "$0")/lib.sh"
 
@@ -39,6 +39,7 @@ while IFS= read -r line; do
     case $line in
     '## A tour with curl') service_start tour EXTERNAL_SERVICE_FAILURE_RATE=0 && is_shown=yes ;;
     '## A worked example') service_start example && is_shown=yes ;;
+    '## Senders') service_start senders && is_shown=yes ;;
     '## '*) is_shown='' ;;
     esac
     [[ $is_shown ]] || continue
@@ -52,5 +53,5 @@ while IFS= read -r line; do
         expected+=$line$'\n'
     fi
 done <"$root/README.md"
-check "README: both have their commands" [ "$commands" -ge 40 ]
+check "README: all of them have their commands" [ "$commands" -ge 42 ]
 finish
