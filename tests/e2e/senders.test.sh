@@ -92,13 +92,17 @@ types() { # types PATTERN "TYPE,COUNT"...: these alone
 # Requests to PATH that were answered by STATUS, of those by AGENT; lighttpd writes them late.
 requests() { grep -E "\"path\":\"$1\".*\"status\":$2,.*\"agent\":\"${3:-}" "$dir/log/access.log"; }
 had() { requests "$@" >"$work/body"; }
+had_times() { had "${@:2}" && [ "$(wc -l <"$work/body")" = "$1" ]; } # had_times COUNT PATH STATUS [AGENT]
 
 # They have been where the suite ran before, or `make senders`.
 install_clients() { env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -C "$root" senders >"$work/npm.log" 2>&1; }
-check "the clients of npm are installed" install_clients
+install_clients
+check "the clients of npm are installed" [ $? = 0 ]
+[ "$failures" = 0 ] || finish
 begin locked API_TOKEN=s3cret
 begin limited API_TOKEN=s3cret INGEST_RATE_LIMIT_REQUESTS=2 RATE_LIMIT_WINDOW_SECONDS=1
-begin open INGEST_BODY_LIMIT_BYTES=262144 WORKERS=2
+# A machine that is busy with the sanitizers takes its time to list all of it.
+begin open INGEST_BODY_LIMIT_BYTES=65536 WORKERS=2 REDIS_TIMEOUT_MS=1000
 
 # --- python3-influxdb
 influx_told='ping 1.8.10
@@ -127,7 +131,7 @@ for row in s:12:00:00Z ms:12:00:00.001Z u:12:00:00.000001Z n:12:00:00.000001Z; d
     check "python3-influxdb: precision ${row%%:*}" lists "${row%%:*}.celsius$tags" "2026-02-21T${row#*:},22.5"
 done
 check "python3-influxdb: in batches" sums_up "many.celsius$tags" 1000 20500.0 20.5 20.5
-check "python3-influxdb: of 300" eval 'await 20 had /write 204 && [ "$(requests /write 204 | wc -l)" = 9 ]'
+check "python3-influxdb: of 300" await 20 had_times 9 /write 204
 run python influx_v1.py "$port" any wrong
 check "python3-influxdb: a wrong password" eval '[ "$(grep -vx "[a-z]* 401" "$work/body")" = "ping 1.8.10" ]'
 use open
@@ -163,8 +167,7 @@ run script influx_v2.mjs "$base" s3cret zipped 2000
 lines=$(cat "$work/body")
 check "npm influxdb-client: all is stored" influx_v2_is_stored zipped
 check "npm influxdb-client: to the microsecond" eval 'samples "zipped.jobs;host=a host;zone=z1" | tail -n 1 | grep -qx "2026-02-21T12:00:00.001999Z,1999.0"'
-all_came() { [ "$(requests /api/v2/write 204 influxdb-client-js | wc -l)" = 4 ]; }
-check "npm influxdb-client: in four requests" await 20 all_came
+check "npm influxdb-client: in four requests" await 20 had_times 4 /api/v2/write 204 influxdb-client-js
 check "npm influxdb-client: in gzip, a quarter of its $lines bytes at most" eval \
     '[ "$(requests /api/v2/write 204 | grep -oP "\"bytes_in\":\"\K\d+" | awk "{ sum += \$1 } END { print sum }")" -lt $((lines / 4)) ]'
 
@@ -223,11 +226,12 @@ global: {scrape_interval: 250ms, scrape_timeout: 250ms}
 scrape_configs:
   - job_name: itself
     static_configs: [{targets: ["$at"], labels: {agent: prometheus}}]
+    metric_relabel_configs: [{source_labels: [__name__], regex: "prometheus_tsdb_.*|go_.*", action: keep}]
   - job_name: target
     static_configs: [{targets: ["$target"], labels: {agent: prometheus}}]
 remote_write:
   - url: ${bases[open]}/api/v1/write
-    queue_config: {batch_send_deadline: 200ms}
+    queue_config: {batch_send_deadline: 200ms, max_samples_per_send: 200}
     metadata_config: {send_interval: 1s}
     write_relabel_configs: [{source_labels: [agent], regex: vmagent, action: drop}]
   - url: ${bases[limited]}/api/v1/write
@@ -249,6 +253,7 @@ global: {scrape_interval: 500ms}
 scrape_configs:
   - job_name: itself
     static_configs: [{targets: ["$at"]}]
+    metric_relabel_configs: [{source_labels: [__name__], regex: "vm_promscrape_.*|vmagent_.*|go_.*", action: keep}]
   - job_name: target
     static_configs: [{targets: ["$target"]}]
 END
@@ -261,7 +266,7 @@ END
         -remoteWrite.url="http://$prometheus/api/v1/write" -remoteWrite.urlRelabelConfig="$work/all.yml" \
         -remoteWrite.url="${bases[locked]}/api/v1/write" -remoteWrite.urlRelabelConfig="$work/up.yml" \
         -remoteWrite.bearerToken=s3cret -remoteWrite.label=agent=vmagent -remoteWrite.tmpDataPath="$work/vmagent" \
-        -remoteWrite.queues=1 -remoteWrite.flushInterval=200ms -remoteWrite.maxBlockSize=262144
+        -remoteWrite.queues=1 -remoteWrite.flushInterval=200ms -remoteWrite.maxBlockSize=65536
 }
 serve vmagent /health
 vmagent=$at
@@ -275,21 +280,21 @@ is_stale() { # is_stale SERIES: Prometheus heard that it has ended
     has '"result":[]'
 }
 up_of() { echo "up;agent=$1;instance=$2;job=$3"; }
-has_many() { [ "$(samples "$1" | wc -l)" -ge 8 ]; }
+has_many() { [ "$(samples "$1" | wc -l)" -ge 4 ]; }
 use open
 check "Prometheus scrapes" await 30 has_many "$(up_of prometheus "$target" target)"
 check "vmagent scrapes" await 30 has_many "$(up_of vmagent "$target" target)"
 now=$(date +%s)
+check "Prometheus and vmagent: every sample is here, once, and no other" await 30 same open '{agent!=""}'
 for agent in prometheus vmagent; do
-    check "$agent: every sample is here, once, and no other" await 30 same open "{agent=\"$agent\"}"
     odd="odd;agent=$agent;instance=$target;job=target;path=/a%3Bb=c%253B;uni=ä"
     check "$agent: a label with odd characters" latest_is "$odd" -1e-300
 done
 check "values that are not finite are no samples" eval 'types "nothing*" && types "endless*"'
-check "prometheus, refused all the time: every sample is stored, once" await 30 same limited 'up{agent="prometheus"}'
+check "Prometheus, refused all the time: every sample is stored, once" await 30 same limited 'up{agent="prometheus"}'
 check "vmagent with a bearer token: the same" await 30 same locked 'up{agent="vmagent"}'
 use limited
-check "prometheus was told to come later" await 20 had /api/v1/write 503 Prometheus
+check "Prometheus was told to come later" await 20 had /api/v1/write 503 Prometheus
 use open
 
 # --- a target ends: the last words of its series are no value
@@ -300,8 +305,8 @@ for agent in prometheus vmagent; do
     check "$agent: which ends its series" await 30 is_stale "answer{agent=\"$agent\"}"
 done
 now=$(date +%s)
+check "of that nothing is stored" await 30 same open '{agent!=""}'
 for agent in prometheus vmagent; do
-    check "$agent: of that nothing is stored" await 30 same open "{agent=\"$agent\"}"
     check "$agent: the series has its value alone" eval \
         '[ "$(samples "answer;agent=$agent;instance=$target;job=target" | cut -d, -f 2 | sort -u)" = 42.0 ]'
 done
@@ -309,12 +314,12 @@ done
 # --- more than the service takes at once: vmagent sends it in blocks of the length it is told
 pad=$(printf '%0150d' 0)
 awk -v pad="$pad" -v now="$(date +%s%3N)" \
-    'BEGIN { for (i = 1; i <= 2000; i++) printf "many{pad=\"%s\",part=\"%d\"} %d %s\n", pad, i, i, now }' >"$work/many"
+    'BEGIN { for (i = 1; i <= 500; i++) printf "many{pad=\"%s\",part=\"%d\"} %d %s\n", pad, i, i, now }' >"$work/many"
 run curl -sS -m 20 --data-binary "@$work/many" "http://$vmagent/api/v1/import/prometheus"
-came() { latest_is "many;agent=vmagent;pad=$pad;part=1" 1.0 && latest_is "many;agent=vmagent;pad=$pad;part=2000" 2000.0; }
-check "vmagent: half a megabyte at once comes" await 30 came
+came() { latest_is "many;agent=vmagent;pad=$pad;part=1" 1.0 && latest_is "many;agent=vmagent;pad=$pad;part=500" 500.0; }
+check "vmagent: a hundred thousand bytes at once comes" await 30 came
 now=$(date +%s)
-check "vmagent: all of it, and once" await 30 same open '{agent="vmagent"}'
+check "vmagent: all of it, and once" await 30 same open '{agent!=""}'
 check "vmagent: none of its blocks is too long" eval '! had /api/v1/write 413'
 
 # --- Redis hangs for a while: nothing is lost
@@ -336,12 +341,10 @@ frozen=
 check "it heals" await 30 is_healthy
 wait "$otlp" "$influx"
 now=$(date +%s)
-for agent in prometheus vmagent; do
-    check "$agent: every sample is here, at least once, and no other" await 40 same open "{agent=\"$agent\"}" again
-done
+check "Prometheus and vmagent: every sample is here, at least once, and no other" await 40 same open '{agent!=""}' again
 distinct() { samples "$1" | sort -u; }
-check "OTLP: every sample is here, at least once" eval '[ "$(distinct "orders${tags}late" | cut -d, -f 2 | tr "\n" " ")" = "3.0 7.0 7.0 " ]'
-check "npm influxdb-client: every sample is here, at least once" eval \
+check "OTLP: every sample is here, at least once" await 30 eval '[ "$(distinct "orders${tags}late" | cut -d, -f 2 | tr "\n" " ")" = "3.0 7.0 7.0 " ]'
+check "npm influxdb-client: every sample is here, at least once" await 30 eval \
     '[ "$(distinct "late.jobs;host=a host;zone=z0" | wc -l)" = 1000 ] && [ "$(distinct "late.jobs;host=a host;zone=z1" | wc -l)" = 1000 ]'
 keyed
 check "curl: the same once more, by its key" is 204

@@ -1,9 +1,10 @@
 """Whether the service holds what Prometheus holds: same_samples.py PROMETHEUS SERVICE SELECTOR TO [again]
 
-All samples of the series of SELECTOR, up to the Unix time TO: each that Prometheus has is in the
-service, with its time and value, and nothing else is there. With `again` the service may have
-some of them more than once, as senders do not know whether a request that nobody answered was
-stored. The service's token is $SERVICE_TOKEN. Prints how many there are, or what is wrong; exit code 1 then.
+All samples of the series of SELECTOR, which have a label `agent`, up to the Unix time TO: each
+that Prometheus has is in the service, with its time and value, and of other series with that
+label nothing is there. With `again` the service may have some of them more than once, as senders
+do not know whether a request that nobody answered was stored. The service's token is
+$SERVICE_TOKEN. Prints how many there are, or what is wrong; exit code 1 then.
 
 Values that are not finite are no samples for the service; stale markers are none for either.
 """
@@ -62,15 +63,11 @@ def of_service(base, until):
 
 
 prometheus, service, selector, until = sys.argv[1:5]
-wanted = of_prometheus(prometheus, selector, float(until))
-matchers = [f";{name}={value}" for name, value in re.findall(r'(\w+)="([^"]*)"', selector)]
-wanted = collections.Counter(wanted)
-held = collections.Counter(
-    one for one in of_service(service, float(until)) if all(f"{m};" in f"{one[0]};" for m in matchers)
-)
+wanted = collections.Counter(of_prometheus(prometheus, selector, float(until)))
+held = collections.Counter(one for one in of_service(service, float(until)) if ";agent=" in one[0])
 lost, more = wanted - held, held - wanted
-unknown = {one: n for one, n in more.items() if "again" not in sys.argv or one not in wanted}
-print(len(wanted), "samples,", len(lost), "lost,", len(unknown), "unknown,", sum(more.values()), "more than once")
+unknown = [one for one in more if "again" not in sys.argv or one not in wanted]
+print(len(wanted), "samples,", len(lost), "lost,", len(unknown), "unknown,", sum(more.values()), "more than wanted")
 for title, some in ("lost", lost), ("unknown", unknown):
     for one in sorted(some)[:5]:
         print(title, *one)
