@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "heard_samples.h"
 #include "json_samples.h"
+#include "slow_json_samples.h"
 
 /* What libFuzzer calls. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
@@ -20,16 +20,16 @@ static void must(bool is_so)
 /* Stopped at each call, it hears the beginning of what it hears else. */
 static void stop_at_each_call(samples_reader *read, struct slice text)
 {
-    struct heard all;
-    heard_read(&all, read, text, SIZE_MAX);
+    struct sink_log all;
+    json_log_read(&all, read, text, SIZE_MAX);
     for (size_t calls = 1; calls <= all.calls && calls <= 8; calls++) {
-        struct heard some;
-        heard_read(&some, read, text, calls);
+        struct sink_log some;
+        json_log_read(&some, read, text, calls);
         must(some.calls == calls &&
              slice_starts_with(strbuf_slice(&all.text), strbuf_slice(&some.text)));
-        heard_release(&some);
+        sink_log_release(&some);
     }
-    heard_release(&all);
+    sink_log_release(&all);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
@@ -37,11 +37,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     struct slice text = slice_of((const char *)bytes, len);
     if (len > JSON_SAMPLE_BYTES_MAX)
         return 0;
-    must(heard_same_of_plain(text));
-    must(heard_same_of_lines(text));
+    must(slow_json_agrees_on_plain(text));
+    must(slow_json_agrees_on_lines(text));
     stop_at_each_call(json_samples_read_lines, text);
     if (json_samples_is_array(text)) {
-        must(heard_same_of_array(text));
+        must(slow_json_agrees_on_array(text));
         stop_at_each_call(json_samples_read_array, text);
     }
     return 0;

@@ -8,20 +8,20 @@
 #include <time.h>
 
 #include "heap_slice.h"
-#include "heard_samples.h"
 #include "json_read.h"
 #include "json_samples.h"
 #include "random_json.h"
+#include "slow_json_samples.h"
 
 enum { JSON_MEMORY_MAX = 1 << 20, MEGABYTE = 1 << 20 };
 
 #define A      "{\"timestamp\":1,\"value\":1.5,\"type\":\"a\"}"
 #define A_ODD  "{\"timestamp\":1,\"value\":\"1.5\",\"typ\\u0065\":\"a\",\"host\":{\"n\":[1,\"]}\"]}}"
-#define TAKE_A "take 1000000 1.5 a\n"
+#define TAKE_A "a 1000000 1.5\n"
 #define BAD    "{\"timestamp\":\"noon\",\"value\":null,\"type\":\"a\"}"
 #define REFUSE_BAD(i)                                                                              \
-    "refuse " #i " timestamp: must begin with a date such as 2026-02-21, or be Unix seconds\n"     \
-    "refuse " #i " value: must be a finite number, or a string that holds one\n"
+    "refused " #i ": timestamp: must begin with a date such as 2026-02-21, or be Unix seconds; "   \
+    "value: must be a finite number, or a string that holds one\n"
 #define AT(i, line, column)                                                                        \
     "broken at " #i ": not acceptable JSON at line " #line ", column " #column ": "
 
@@ -33,12 +33,11 @@ struct row {
 static void assert_heard(samples_reader *read, struct slice text, const char *expected)
 {
     struct slice exact = heap_slice_new(text.ptr, text.len);
-    struct heard heard;
-    heard_read(&heard, read, exact, SIZE_MAX);
+    struct sink_log log;
+    json_log_read(&log, read, exact, SIZE_MAX);
     heap_slice_free(exact);
-    strbuf_append_char(&heard.text, '\0');
-    assert_string_equal(heard.text.bytes, expected);
-    heard_release(&heard);
+    assert_string_equal(sink_log_text(&log), expected);
+    sink_log_release(&log);
 }
 
 /* --- Arrays -------------------------------------------------------------------------- */
@@ -49,13 +48,12 @@ static const struct row arrays[] = {
     {"[" A "]", TAKE_A},
     {"\xef\xbb\xbf [ " A " , " A_ODD "\n]\n", TAKE_A TAKE_A},
     {"[" A_ODD "," BAD "," A "]", TAKE_A REFUSE_BAD(1) TAKE_A},
-    {"[7,null,\"x\",[" A "],{}]", "refuse 0 : must be a JSON object\n"
-                                  "refuse 1 : must be a JSON object\n"
-                                  "refuse 2 : must be a JSON object\n"
-                                  "refuse 3 : must be a JSON object\n"
-                                  "refuse 4 timestamp: Field required\n"
-                                  "refuse 4 value: Field required\n"
-                                  "refuse 4 type: Field required\n"},
+    {"[7,null,\"x\",[" A "],{}]",
+     "refused 0: must be a JSON object\n"
+     "refused 1: must be a JSON object\n"
+     "refused 2: must be a JSON object\n"
+     "refused 3: must be a JSON object\n"
+     "refused 4: timestamp: Field required; value: Field required; type: Field required\n"},
     /* What is wrong with the array. */
     {"[", AT(0, 1, 1) "the text ends too early\n"},
     {"[" A, TAKE_A AT(1, 1, 39) "the text ends too early\n"},
@@ -94,7 +92,7 @@ static void an_array_is_heard_as_its_row_says(void **state)
         struct slice text = slice_from_string(arrays[i].text);
         assert_true(json_samples_is_array(text));
         assert_heard(json_samples_read_array, text, arrays[i].heard);
-        assert_true(heard_same_of_array(text));
+        assert_true(slow_json_agrees_on_array(text));
     }
 }
 
@@ -116,14 +114,14 @@ static const struct row lines[] = {
     {A, TAKE_A},
     {A "\n" A "\r\n\n  " A_ODD " \n", TAKE_A TAKE_A TAKE_A},
     {"\xef\xbb\xbf" A "\n\xef\xbb\xbf" A, TAKE_A TAKE_A},
-    {"\n" BAD "\n\n7\n" A, REFUSE_BAD(0) "refuse 1 : must be a JSON object\n" TAKE_A},
+    {"\n" BAD "\n\n7\n" A, REFUSE_BAD(0) "refused 1: must be a JSON object\n" TAKE_A},
     {A "\n\n" A " x\n" A,
-     TAKE_A "refuse 1 : not acceptable JSON at line 3, column 40: more text follows after the "
+     TAKE_A "refused 1: not acceptable JSON at line 3, column 40: more text follows after the "
             "value\n" TAKE_A},
-    {"[" A "]\n", "refuse 0 : must be a JSON object\n"},
+    {"[" A "]\n", "refused 0: must be a JSON object\n"},
     {"{\"timestamp\":1,\n\"value\":1.5,\"type\":\"a\"}\n",
-     "refuse 0 : not acceptable JSON at line 1, column 15: the text ends too early\n"
-     "refuse 1 : not acceptable JSON at line 2, column 8: more text follows after the value\n"},
+     "refused 0: not acceptable JSON at line 1, column 15: the text ends too early\n"
+     "refused 1: not acceptable JSON at line 2, column 8: more text follows after the value\n"},
 };
 
 static void lines_are_heard_as_their_row_says(void **state)
@@ -132,7 +130,7 @@ static void lines_are_heard_as_their_row_says(void **state)
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         struct slice text = slice_from_string(lines[i].text);
         assert_heard(json_samples_read_lines, text, lines[i].heard);
-        assert_true(heard_same_of_lines(text));
+        assert_true(slow_json_agrees_on_lines(text));
     }
 }
 
@@ -145,9 +143,9 @@ static void every_beginning_is_heard_as_the_slow_way_hears_it(void **state)
     for (size_t len = 0; len < sizeof text; len++) {
         struct slice exact = heap_slice_new(text, len);
         if (json_samples_is_array(exact))
-            assert_true(heard_same_of_array(exact));
-        assert_true(heard_same_of_lines(exact));
-        assert_true(heard_same_of_plain(exact));
+            assert_true(slow_json_agrees_on_array(exact));
+        assert_true(slow_json_agrees_on_lines(exact));
+        assert_true(slow_json_agrees_on_plain(exact));
         heap_slice_free(exact);
     }
 }
@@ -159,15 +157,15 @@ static void nothing_is_heard_behind_a_no(void **state)
     static const char *const heard_of_array[] = {TAKE_A, TAKE_A REFUSE_BAD(1),
                                                  TAKE_A REFUSE_BAD(1) TAKE_A};
     for (size_t calls = 1; calls <= 3; calls++) {
-        struct heard heard;
-        heard_read(&heard, json_samples_read_array, array, calls);
+        struct sink_log log;
+        json_log_read(&log, json_samples_read_array, array, calls);
         assert_true(
-            slice_equals(strbuf_slice(&heard.text), slice_from_string(heard_of_array[calls - 1])));
-        heard_release(&heard);
-        heard_read(&heard, json_samples_read_lines, SLICE(A "\n" BAD "\n" A_ODD "\n7\n"), calls);
+            slice_equals(strbuf_slice(&log.text), slice_from_string(heard_of_array[calls - 1])));
+        sink_log_release(&log);
+        json_log_read(&log, json_samples_read_lines, SLICE(A "\n" BAD "\n" A_ODD "\n7\n"), calls);
         assert_true(
-            slice_equals(strbuf_slice(&heard.text), slice_from_string(heard_of_array[calls - 1])));
-        heard_release(&heard);
+            slice_equals(strbuf_slice(&log.text), slice_from_string(heard_of_array[calls - 1])));
+        sink_log_release(&log);
     }
 }
 
@@ -189,7 +187,7 @@ static struct slice with_long_sample(struct strbuf *text, const char *before, si
 static void an_element_that_is_too_long_is_passed_over(void **state)
 {
     (void)state;
-#define TOO_LONG(i) "refuse " #i " : must have at most 16384 bytes\n"
+#define TOO_LONG(i) "refused " #i ": must have at most 16384 bytes\n"
     const size_t max = JSON_SAMPLE_BYTES_MAX;
     struct strbuf text;
     strbuf_init(&text, MEGABYTE);
@@ -222,11 +220,11 @@ static void an_array_may_nest_as_deep_as_any_text(void **state)
         for (int i = depth - 1; i > 0; i--)
             strbuf_append_char(&text, i % 2 ? '}' : ']');
         strbuf_append_slice(&text, SLICE("," A "]"));
-        assert_true(heard_same_of_array(strbuf_slice(&text)));
-        struct heard heard;
-        heard_read(&heard, json_samples_read_array, strbuf_slice(&text), SIZE_MAX);
-        assert_int_equal(heard.calls, depth > JSON_DEPTH_MAX ? 2 : 3);
-        heard_release(&heard);
+        assert_true(slow_json_agrees_on_array(strbuf_slice(&text)));
+        struct sink_log log;
+        json_log_read(&log, json_samples_read_array, strbuf_slice(&text), SIZE_MAX);
+        assert_int_equal(log.calls, depth > JSON_DEPTH_MAX ? 2 : 3);
+        sink_log_release(&log);
     }
     strbuf_release(&text);
 }
@@ -243,7 +241,7 @@ static void an_array_takes_the_memory_of_one_element(void **state)
 {
     (void)state;
     struct strbuf text;
-    struct heard heard;
+    struct sink_log log;
     struct error err;
     strbuf_init(&text, 2 * MEGABYTE);
     strbuf_append_slice(&text, SLICE("[" A));
@@ -252,11 +250,11 @@ static void an_array_takes_the_memory_of_one_element(void **state)
     error_init(&err);
     assert_null(json_document_new(strbuf_slice(&text), "body", &err));
     assert_int_equal(err.code, ERR_NO_MEMORY);
-    heard_read(&heard, json_samples_read_array, strbuf_slice(&text), SIZE_MAX);
-    assert_null(memmem(heard.text.bytes, heard.text.len, "refuse", 6));
-    assert_null(memmem(heard.text.bytes, heard.text.len, "at", 2));
-    assert_in_range(heard.calls, 10000, 20000);
-    heard_release(&heard);
+    json_log_read(&log, json_samples_read_array, strbuf_slice(&text), SIZE_MAX);
+    assert_null(memmem(log.text.bytes, log.text.len, "refused", 7));
+    assert_null(memmem(log.text.bytes, log.text.len, " at ", 4));
+    assert_in_range(log.calls, 10000, 20000);
+    sink_log_release(&log);
     strbuf_release(&text);
 }
 
@@ -317,15 +315,15 @@ static void a_hostile_megabyte_takes_linear_time(void **state)
     struct strbuf text;
     strbuf_init(&text, MEGABYTE);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct heard heard;
+        struct sink_log log;
         strbuf_reset(&text);
         strbuf_append_slice(&text, slice_from_string(rows[i].begin));
         repeat(&text, rows[i].piece, MEGABYTE);
         double start = cpu_seconds();
-        heard_read(&heard, json_samples_read_array, strbuf_slice(&text), SIZE_MAX);
-        heard_release(&heard);
-        heard_read(&heard, json_samples_read_lines, strbuf_slice(&text), SIZE_MAX);
-        heard_release(&heard);
+        json_log_read(&log, json_samples_read_array, strbuf_slice(&text), SIZE_MAX);
+        sink_log_release(&log);
+        json_log_read(&log, json_samples_read_lines, strbuf_slice(&text), SIZE_MAX);
+        sink_log_release(&log);
         if (cpu_seconds() - start > 20)
             fail_msg("%s %s", rows[i].begin, rows[i].piece);
     }
@@ -350,9 +348,9 @@ static void random_bodies_are_heard_as_the_slow_way_hears_them(void **state)
         for (size_t damages = test_random_below(&random, 3); damages > 0; damages--)
             random_json_damage(&random, &text);
         struct slice exact = heap_slice_new(text.bytes, text.len);
-        assert_true(heard_same_of_lines(exact));
+        assert_true(slow_json_agrees_on_lines(exact));
         if (json_samples_is_array(exact))
-            assert_true(heard_same_of_array(exact));
+            assert_true(slow_json_agrees_on_array(exact));
         heap_slice_free(exact);
     }
     strbuf_release(&text);

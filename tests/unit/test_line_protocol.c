@@ -12,20 +12,20 @@
 
 #include "heap_slice.h"
 #include "iso8601.h"
-#include "line_log.h"
 #include "line_protocol.h"
 #include "series_name.h"
+#include "sink_log.h"
 #include "slow_line_protocol.h"
 #include "test_random.h"
 
 static const struct wall_time now = {INT64_C(1700000000123456)};
 
 /* What reading these bytes hands over; to be released. */
-static struct line_log *read_bytes(const char *bytes, size_t len, enum line_unit unit)
+static struct sink_log *read_bytes(const char *bytes, size_t len, enum line_unit unit)
 {
-    static struct line_log log;
+    static struct sink_log log;
     struct slice text = heap_slice_new(bytes, len);
-    line_log_init(&log);
+    sink_log_init(&log);
     line_protocol_read(text, unit, now, &log.sink);
     heap_slice_free(text);
     return &log;
@@ -33,18 +33,18 @@ static struct line_log *read_bytes(const char *bytes, size_t len, enum line_unit
 
 struct line_row {
     const char *text;
-    const char *handed; /* as a line_log has it */
+    const char *handed; /* as a sink_log has it */
     uint64_t skipped;
 };
 
 static void check_rows(const struct line_row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct line_log *log = read_bytes(rows[i].text, strlen(rows[i].text), LINE_NANOSECONDS);
-        if (strcmp(log->text, rows[i].handed) != 0)
-            fail_msg("%s\ngives %snot %s", rows[i].text, log->text, rows[i].handed);
+        struct sink_log *log = read_bytes(rows[i].text, strlen(rows[i].text), LINE_NANOSECONDS);
+        if (strcmp(sink_log_text(log), rows[i].handed) != 0)
+            fail_msg("%s\ngives %snot %s", rows[i].text, sink_log_text(log), rows[i].handed);
         assert_int_equal(log->sink.skipped, rows[i].skipped);
-        line_log_release(log);
+        sink_log_release(log);
     }
 }
 
@@ -55,26 +55,27 @@ static void a_field_is_a_sample_of_its_series(void **state)
     (void)state;
     static const struct line_row rows[] = {
         {"", "", 0},
-        {"cpu value=12.5 1700000000000000000\n", "cpu.value 12.5 1700000000000000\n", 0},
-        {"cpu value=12.5 1700000000000000000", "cpu.value 12.5 1700000000000000\n", 0},
-        {"cpu value=12.5", "cpu.value 12.5 1700000000123456\n", 0},
+        {"cpu value=12.5 1700000000000000000\n", "cpu.value 1700000000000000 12.5\n", 0},
+        {"cpu value=12.5 1700000000000000000", "cpu.value 1700000000000000 12.5\n", 0},
+        {"cpu value=12.5", "cpu.value 1700000000123456 12.5\n", 0},
         {"cpu,host=a value=1 1000", "cpu.value;host=a 1 1\n", 0},
         {"cpu,b=1,a=2,c=3 value=1 1000", "cpu.value;a=2;b=1;c=3 1 1\n", 0},
-        {"cpu,host=a in=1,out=2 1000", "cpu.in;host=a 1 1\ncpu.out;host=a 2 1\n", 0},
-        {"cpu v=1,v=2 1000", "cpu.v 1 1\ncpu.v 2 1\n", 0},
+        {"cpu,host=a in=1,out=2 1000", "cpu.in;host=a 1 1\ncpu.out;host=a 1 2\n", 0},
+        {"cpu v=1,v=2 1000", "cpu.v 1 1\ncpu.v 1 2\n", 0},
         {"a v=1 1000\nb v=2 2000\na v=3 3000\na v=4 4000\n", "a.v 1 1\nb.v 2 2\na.v 3 3\na.v 4 4\n",
          0},
         /* The series of the line before, and what merely begins or ends as it does. */
         {"a v=1 0\na v=2 0\na w=3 0\nab v=4 0\na,x=y v=5 0\na,x=y v=6 0\na,x=yz v=7 0\nx v=8 0",
-         "a.v 1 0\na.v 2 0\na.w 3 0\nab.v 4 0\na.v;x=y 5 0\na.v;x=y 6 0\na.v;x=yz 7 0\nx.v 8 0\n",
+         "a.v 0 1\na.v 0 2\na.w 0 3\nab.v 0 4\na.v;x=y 0 5\na.v;x=y 0 6\na.v;x=yz 0 7\nx.v 0 8\n",
          0},
         {"a,x=y v=1 0\na,x= v=2 0\na,x=y v=3 0",
-         "a.v;x=y 1 0\n! 1 line 2, column 5: a tag has no value, must be key=value\na.v;x=y 3 0\n",
+         "a.v;x=y 0 1\nrefused 1: line 2, column 5: a tag has no value, must be key=value\na.v;x=y "
+         "0 3\n",
          0},
-        {"m v%3D=1,v%=2,v%3=3 1000", "m.v%253D 1 1\nm.v% 2 1\nm.v%3 3 1\n", 0},
-        {"cpu;0,a;=b;c v;=1 0", "cpu%3B0.v%3B;a%3B=b%3Bc 1 0\n", 0},
+        {"m v%3D=1,v%=2,v%3=3 1000", "m.v%253D 1 1\nm.v% 1 2\nm.v%3 1 3\n", 0},
+        {"cpu;0,a;=b;c v;=1 0", "cpu%3B0.v%3B;a%3B=b%3Bc 0 1\n", 0},
         {"\xc3\xbc,k\xc3\xa9y=\xe2\x82\xac \xf0\x9f\x98\x80=1 0",
-         "\xc3\xbc.\xf0\x9f\x98\x80;k\xc3\xa9y=\xe2\x82\xac 1 0\n", 0},
+         "\xc3\xbc.\xf0\x9f\x98\x80;k\xc3\xa9y=\xe2\x82\xac 0 1\n", 0},
     };
     CHECK_ROWS(rows);
 }
@@ -83,28 +84,30 @@ static void a_backslash_keeps_the_end_of_a_name(void **state)
 {
     (void)state;
     static const struct line_row rows[] = {
-        {"a\\,b\\ c,d\\,\\=\\ e=f\\,\\=\\ g h\\,\\=\\ i=1 0", "a,b c.h,= i;d,%3D e=f,= g 1 0\n", 0},
-        {"a\\,b v=1 0\na\\,b v=2 0", "a,b.v 1 0\na,b.v 2 0\n", 0},
-        {"a\\=b v=1 0", "a\\=b.v 1 0\n", 0},
-        {"a=b v=1 0", "a=b.v 1 0\n", 0},
-        {"a\\b\\\\c,d\\e=f\\g h\\i=1 0", "a\\b\\\\c.h\\i;d\\e=f\\g 1 0\n", 0},
-        {"a\\\\,b v=1 0", "a\\,b.v 1 0\n", 0}, /* the second one is before the comma */
-        {"a,b\\\\=c=d v=1 0", "a.v;b\\%3Dc=d 1 0\n", 0},
-        {"\\a v=1 0", "\\a.v 1 0\n", 0},
-        {"\\,a v=1 0", ",a.v 1 0\n", 0},
-        {"a\"b,c\"=\"d \"e=1 0", "a\"b.\"e;c\"=\"d 1 0\n", 0},
-        {"a\\", "! 0 line 1, column 3: the fields are missing, must follow a space\n", 0},
+        {"a\\,b\\ c,d\\,\\=\\ e=f\\,\\=\\ g h\\,\\=\\ i=1 0", "a,b c.h,= i;d,%3D e=f,= g 0 1\n", 0},
+        {"a\\,b v=1 0\na\\,b v=2 0", "a,b.v 0 1\na,b.v 0 2\n", 0},
+        {"a\\=b v=1 0", "a\\=b.v 0 1\n", 0},
+        {"a=b v=1 0", "a=b.v 0 1\n", 0},
+        {"a\\b\\\\c,d\\e=f\\g h\\i=1 0", "a\\b\\\\c.h\\i;d\\e=f\\g 0 1\n", 0},
+        {"a\\\\,b v=1 0", "a\\,b.v 0 1\n", 0}, /* the second one is before the comma */
+        {"a,b\\\\=c=d v=1 0", "a.v;b\\%3Dc=d 0 1\n", 0},
+        {"\\a v=1 0", "\\a.v 0 1\n", 0},
+        {"\\,a v=1 0", ",a.v 0 1\n", 0},
+        {"a\"b,c\"=\"d \"e=1 0", "a\"b.\"e;c\"=\"d 0 1\n", 0},
+        {"a\\", "refused 0: line 1, column 3: the fields are missing, must follow a space\n", 0},
         {"a\\\nb v=1 0",
-         "! 0 line 1, column 3: the fields are missing, must follow a space\n"
-         "b.v 1 0\n",
+         "refused 0: line 1, column 3: the fields are missing, must follow a space\n"
+         "b.v 0 1\n",
          0},
         {"a\\\na\\ v b=1 0\n",
-         "! 0 line 1, column 3: the fields are missing, must follow a space\na v.b 1 0\n", 0},
+         "refused 0: line 1, column 3: the fields are missing, must follow a space\na v.b 0 1\n",
+         0},
         {"a\\\na\\ v b=1 0\n",
-         "! 0 line 1, column 3: the fields are missing, must follow a space\na v.b 1 0\n", 0},
-        {"a\\ v=1 0", "! 0 line 1, column 9: a field has no value, must be key=value\n", 0},
+         "refused 0: line 1, column 3: the fields are missing, must follow a space\na v.b 0 1\n",
+         0},
+        {"a\\ v=1 0", "refused 0: line 1, column 9: a field has no value, must be key=value\n", 0},
         {"a,b=c\\ v=1 0",
-         "! 0 line 1, column 9: a tag's value has a = in it, must be written \\=\n", 0},
+         "refused 0: line 1, column 9: a tag's value has a = in it, must be written \\=\n", 0},
     };
     CHECK_ROWS(rows);
 }
@@ -113,13 +116,13 @@ static void blanks_comments_and_ends_of_lines_are_no_samples(void **state)
 {
     (void)state;
     static const struct line_row rows[] = {
-        {"\n\r\n \t\r\n#\n# a v=1\n  # \"\n#\"\na v=1 0\n#", "a.v 1 0\n", 0},
+        {"\n\r\n \t\r\n#\n# a v=1\n  # \"\n#\"\na v=1 0\n#", "a.v 0 1\n", 0},
         {"a v=1 0\r\nb v=2\r\nc v=t\r\nd v=\"\"\r\n\r",
-         "a.v 1 0\nb.v 2 1700000000123456\nc.v 1 1700000000123456\n", 1},
+         "a.v 0 1\nb.v 1700000000123456 2\nc.v 1700000000123456 1\n", 1},
         {"  \ta   \t v=1 \t 1000\t  \r\n", "a.v 1 1\n", 0},
         {"a v=1\t1000", "a.v 1 1\n", 0},
-        {"a v=1  ", "a.v 1 1700000000123456\n", 0},
-        {"a#b v=1 0", "a#b.v 1 0\n", 0},
+        {"a v=1  ", "a.v 1700000000123456 1\n", 0},
+        {"a#b v=1 0", "a#b.v 0 1\n", 0},
     };
     CHECK_ROWS(rows);
 }
@@ -129,19 +132,19 @@ static void values_are_numbers_or_booleans(void **state)
     (void)state;
     static const struct line_row rows[] = {
         {"a v=1,v=-1,v=1.5,v=.5,v=-.5,v=5. 0",
-         "a.v 1 0\na.v -1 0\na.v 1.5 0\na.v 0.5 0\na.v -0.5 0\na.v 5 0\n", 0},
-        {"a v=1e3,v=1E3,v=1e+3,v=-1e-3 0", "a.v 1000 0\na.v 1000 0\na.v 1000 0\na.v -0.001 0\n", 0},
-        {"a v=-0,v=-0i,v=0u,v=007i 0", "a.v -0 0\na.v 0 0\na.v 0 0\na.v 7 0\n", 0},
-        {"a v=42i,v=-42i,v=42u 0", "a.v 42 0\na.v -42 0\na.v 42 0\n", 0},
+         "a.v 0 1\na.v 0 -1\na.v 0 1.5\na.v 0 0.5\na.v 0 -0.5\na.v 0 5\n", 0},
+        {"a v=1e3,v=1E3,v=1e+3,v=-1e-3 0", "a.v 0 1000\na.v 0 1000\na.v 0 1000\na.v 0 -0.001\n", 0},
+        {"a v=-0,v=-0i,v=0u,v=007i 0", "a.v 0 -0\na.v 0 0\na.v 0 0\na.v 0 7\n", 0},
+        {"a v=42i,v=-42i,v=42u 0", "a.v 0 42\na.v 0 -42\na.v 0 42\n", 0},
         {"a v=9223372036854775807i,v=-9223372036854775808i,v=18446744073709551615u 0",
-         "a.v 9.2233720368547758e+18 0\na.v -9.2233720368547758e+18 0\n"
-         "a.v 1.8446744073709552e+19 0\n",
+         "a.v 0 9.2233720368547758e+18\na.v 0 -9.2233720368547758e+18\n"
+         "a.v 0 1.8446744073709552e+19\n",
          0},
         {"a v=9007199254740993i,v=9007199254740995u 0",
-         "a.v 9007199254740992 0\na.v 9007199254740996 0\n", 0},
+         "a.v 0 9007199254740992\na.v 0 9007199254740996\n", 0},
         {"a v=1.7976931348623157e308,v=1e-400,v=5e-324 0",
-         "a.v 1.7976931348623157e+308 0\na.v 0 0\na.v 4.9406564584124654e-324 0\n", 0},
-        {"a v=t,v=T,v=true,v=True,v=TRUE 0", "a.v 1 0\na.v 1 0\na.v 1 0\na.v 1 0\na.v 1 0\n", 0},
+         "a.v 0 1.7976931348623157e+308\na.v 0 0\na.v 0 4.9406564584124654e-324\n", 0},
+        {"a v=t,v=T,v=true,v=True,v=TRUE 0", "a.v 0 1\na.v 0 1\na.v 0 1\na.v 0 1\na.v 0 1\n", 0},
         {"a v=f,v=F,v=false,v=False,v=FALSE 0", "a.v 0 0\na.v 0 0\na.v 0 0\na.v 0 0\na.v 0 0\n", 0},
     };
     CHECK_ROWS(rows);
@@ -152,39 +155,45 @@ static void strings_are_skipped(void **state)
     (void)state;
     static const struct line_row rows[] = {
         {"a v=\"\" 0", "", 1},
-        {"a s=\"x\",v=1,t=\"y\" 0", "a.v 1 0\n", 2},
-        {"a s=\"b c=1,d=2 3\",v=1 0", "a.v 1 0\n", 1},
-        {"a s=\"\\\"\\\\\\x\\\\\",v=1 0", "a.v 1 0\n", 1},
-        {"a s=\"\xff\",v=1 0", "a.v 1 0\n", 1},
-        {"a s=\"\n\r\n#\n\",v=1 0\nb v=2 0\n", "a.v 1 0\nb.v 2 0\n", 1},
+        {"a s=\"x\",v=1,t=\"y\" 0", "a.v 0 1\n", 2},
+        {"a s=\"b c=1,d=2 3\",v=1 0", "a.v 0 1\n", 1},
+        {"a s=\"\\\"\\\\\\x\\\\\",v=1 0", "a.v 0 1\n", 1},
+        {"a s=\"\xff\",v=1 0", "a.v 0 1\n", 1},
+        {"a s=\"\n\r\n#\n\",v=1 0\nb v=2 0\n", "a.v 0 1\nb.v 0 2\n", 1},
         {"a s=\"\n\",t=\"\n\" 0\nb v=\n",
-         "! 3 line 4, column 4: a field has no value, must be key=value\n", 2},
+         "refused 3: line 4, column 4: a field has no value, must be key=value\n", 2},
         /* Breaks within strings count for where a fault is; a whole line is refused. */
         {"a s=\"\n\n\",v=x 0\nb v=1 0",
-         "! 0 line 3, column 5: a field's value is of no kind, must be a number, true, false, or "
-         "in double quotes\nb.v 1 0\n",
+         "refused 0: line 3, column 5: a field's value is of no kind, must be a number, true, "
+         "false, or "
+         "in double quotes\nb.v 0 1\n",
          0},
         {"a,b s=\"\nevil v=1 0\n\" 0\nb v=\n",
-         "! 0 line 1, column 4: a tag has no value, must be key=value\n"
-         "! 3 line 4, column 4: a field has no value, must be key=value\n",
+         "refused 0: line 1, column 4: a tag has no value, must be key=value\n"
+         "refused 3: line 4, column 4: a field has no value, must be key=value\n",
          0},
         {"a v=1,s=\"x\n\"y 0\nb v=1 0",
-         "! 0 line 2, column 2: a string goes on, must have \\\" for quotes within\nb.v 1 0\n", 0},
+         "refused 0: line 2, column 2: a string goes on, must have \\\" for quotes within\nb.v 0 "
+         "1\n",
+         0},
         /* What is not behind = is no quote that opens a string. */
-        {"a,b=\"c v=1 0\n\"d,e=\"f v=2 0", "a.v;b=\"c 1 0\n\"d.v;e=\"f 2 0\n", 0},
+        {"a,b=\"c v=1 0\n\"d,e=\"f v=2 0", "a.v;b=\"c 0 1\n\"d.v;e=\"f 0 2\n", 0},
         {"a,b=\"c v=x\nb v=\"\"",
-         "! 0 line 1, column 10: a field's value is of no kind, must be a number, true, false, or "
+         "refused 0: line 1, column 10: a field's value is of no kind, must be a number, true, "
+         "false, or "
          "in double quotes\n",
          1},
-        {"a \\=\"=1,\"=2 0", "a.=\" 1 0\na.\" 2 0\n", 0},
+        {"a \\=\"=1,\"=2 0", "a.=\" 0 1\na.\" 0 2\n", 0},
         {"a s=\"\nb v=1 0\n",
-         "! 0 line 1, column 5: a string is not closed, must end with a double quote\nb.v 1 0\n",
+         "refused 0: line 1, column 5: a string is not closed, must end with a double quote\nb.v 0 "
+         "1\n",
          0},
         {"a s=\"\n\",t=\"\\\"\nb v=1 0\n",
-         "! 0 line 2, column 5: a string is not closed, must end with a double quote\nb.v 1 0\n",
+         "refused 0: line 2, column 5: a string is not closed, must end with a double quote\nb.v 0 "
+         "1\n",
          0},
-        {"a s=\"\\", "! 0 line 1, column 5: a string is not closed, must end with a double quote\n",
-         0},
+        {"a s=\"\\",
+         "refused 0: line 1, column 5: a string is not closed, must end with a double quote\n", 0},
     };
     CHECK_ROWS(rows);
 }
@@ -195,12 +204,12 @@ static void check_values_refused(const char *const *values, size_t count, const 
     for (size_t i = 0; i < count; i++) {
         char text[128], handed[256];
         int len = snprintf(text, sizeof text, "a v=%s,w=1 0\nb v=1 0", values[i]);
-        (void)snprintf(handed, sizeof handed, "! 0 line 1, column 5: a field's value %s\nb.v 1 0\n",
-                       wrong);
-        struct line_log *log = read_bytes(text, (size_t)len, LINE_NANOSECONDS);
-        if (strcmp(log->text, handed) != 0)
-            fail_msg("%s\ngives %snot %s", text, log->text, handed);
-        line_log_release(log);
+        (void)snprintf(handed, sizeof handed,
+                       "refused 0: line 1, column 5: a field's value %s\nb.v 0 1\n", wrong);
+        struct sink_log *log = read_bytes(text, (size_t)len, LINE_NANOSECONDS);
+        if (strcmp(sink_log_text(log), handed) != 0)
+            fail_msg("%s\ngives %snot %s", text, sink_log_text(log), handed);
+        sink_log_release(log);
     }
 }
 
@@ -236,48 +245,53 @@ static void a_line_that_lacks_something_is_refused(void **state)
     (void)state;
     static const struct line_row rows[] = {
         {",a=b v=1",
-         "! 0 line 1, column 1: the measurement is missing, must be what a line begins "
+         "refused 0: line 1, column 1: the measurement is missing, must be what a line begins "
          "with\n",
          0},
         {" \t,v=1",
-         "! 0 line 1, column 3: the measurement is missing, must be what a line begins "
+         "refused 0: line 1, column 3: the measurement is missing, must be what a line begins "
          "with\n",
          0},
-        {"a", "! 0 line 1, column 2: the fields are missing, must follow a space\n", 0},
-        {"a \r\n", "! 0 line 1, column 3: the fields are missing, must follow a space\n", 0},
-        {"a,b=c", "! 0 line 1, column 6: the fields are missing, must follow a space\n", 0},
-        {"a,b=c  ", "! 0 line 1, column 8: the fields are missing, must follow a space\n", 0},
-        {"a, v=1", "! 0 line 1, column 3: a tag has no key, must be key=value\n", 0},
-        {"a,=b v=1", "! 0 line 1, column 3: a tag has no key, must be key=value\n", 0},
-        {"a,b=c,,d=e v=1", "! 0 line 1, column 7: a tag has no key, must be key=value\n", 0},
-        {"a,", "! 0 line 1, column 3: a tag has no key, must be key=value\n", 0},
-        {"a,b v=1", "! 0 line 1, column 4: a tag has no value, must be key=value\n", 0},
-        {"a,b", "! 0 line 1, column 4: a tag has no value, must be key=value\n", 0},
-        {"a,b= v=1", "! 0 line 1, column 5: a tag has no value, must be key=value\n", 0},
-        {"a,b=,c=d v=1", "! 0 line 1, column 5: a tag has no value, must be key=value\n", 0},
-        {"a,b==c v=1", "! 0 line 1, column 5: a tag has no value, must be key=value\n", 0},
-        {"a,b=c=d v=1", "! 0 line 1, column 6: a tag's value has a = in it, must be written \\=\n",
+        {"a", "refused 0: line 1, column 2: the fields are missing, must follow a space\n", 0},
+        {"a \r\n", "refused 0: line 1, column 3: the fields are missing, must follow a space\n", 0},
+        {"a,b=c", "refused 0: line 1, column 6: the fields are missing, must follow a space\n", 0},
+        {"a,b=c  ", "refused 0: line 1, column 8: the fields are missing, must follow a space\n",
          0},
-        {"a 1700000000", "! 0 line 1, column 13: a field has no value, must be key=value\n", 0},
-        {"a v 0", "! 0 line 1, column 4: a field has no value, must be key=value\n", 0},
-        {"a v,w=1 0", "! 0 line 1, column 4: a field has no value, must be key=value\n", 0},
-        {"a v= 0", "! 0 line 1, column 4: a field has no value, must be key=value\n", 0},
-        {"a v=,w=1", "! 0 line 1, column 4: a field has no value, must be key=value\n", 0},
-        {"a v=", "! 0 line 1, column 4: a field has no value, must be key=value\n", 0},
-        {"a =1", "! 0 line 1, column 3: a field has no key, must be key=value\n", 0},
-        {"a v=1,=2", "! 0 line 1, column 7: a field has no key, must be key=value\n", 0},
-        {"a v=1,", "! 0 line 1, column 7: a field has no key, must be key=value\n", 0},
-        {"a v=1, 0", "! 0 line 1, column 7: a field has no key, must be key=value\n", 0},
-        {"a v=1 0 0", "! 0 line 1, column 9: a line goes on, must end behind its timestamp\n", 0},
-        {"a,b=1,b=2 v=1", "! 0 line 1, column 1: the series' name must have each tag once\n", 0},
-        {"a,b=1,c=1,b\\=1 v=1", "! 0 line 1, column 15: a tag has no value, must be key=value\n",
+        {"a, v=1", "refused 0: line 1, column 3: a tag has no key, must be key=value\n", 0},
+        {"a,=b v=1", "refused 0: line 1, column 3: a tag has no key, must be key=value\n", 0},
+        {"a,b=c,,d=e v=1", "refused 0: line 1, column 7: a tag has no key, must be key=value\n", 0},
+        {"a,", "refused 0: line 1, column 3: a tag has no key, must be key=value\n", 0},
+        {"a,b v=1", "refused 0: line 1, column 4: a tag has no value, must be key=value\n", 0},
+        {"a,b", "refused 0: line 1, column 4: a tag has no value, must be key=value\n", 0},
+        {"a,b= v=1", "refused 0: line 1, column 5: a tag has no value, must be key=value\n", 0},
+        {"a,b=,c=d v=1", "refused 0: line 1, column 5: a tag has no value, must be key=value\n", 0},
+        {"a,b==c v=1", "refused 0: line 1, column 5: a tag has no value, must be key=value\n", 0},
+        {"a,b=c=d v=1",
+         "refused 0: line 1, column 6: a tag's value has a = in it, must be written \\=\n", 0},
+        {"a 1700000000", "refused 0: line 1, column 13: a field has no value, must be key=value\n",
          0},
-        {"a,\\==1,\\==2 v=1", "! 0 line 1, column 1: the series' name must have each tag once\n",
+        {"a v 0", "refused 0: line 1, column 4: a field has no value, must be key=value\n", 0},
+        {"a v,w=1 0", "refused 0: line 1, column 4: a field has no value, must be key=value\n", 0},
+        {"a v= 0", "refused 0: line 1, column 4: a field has no value, must be key=value\n", 0},
+        {"a v=,w=1", "refused 0: line 1, column 4: a field has no value, must be key=value\n", 0},
+        {"a v=", "refused 0: line 1, column 4: a field has no value, must be key=value\n", 0},
+        {"a =1", "refused 0: line 1, column 3: a field has no key, must be key=value\n", 0},
+        {"a v=1,=2", "refused 0: line 1, column 7: a field has no key, must be key=value\n", 0},
+        {"a v=1,", "refused 0: line 1, column 7: a field has no key, must be key=value\n", 0},
+        {"a v=1, 0", "refused 0: line 1, column 7: a field has no key, must be key=value\n", 0},
+        {"a v=1 0 0",
+         "refused 0: line 1, column 9: a line goes on, must end behind its timestamp\n", 0},
+        {"a,b=1,b=2 v=1", "refused 0: line 1, column 1: the series' name must have each tag once\n",
          0},
+        {"a,b=1,c=1,b\\=1 v=1",
+         "refused 0: line 1, column 15: a tag has no value, must be key=value\n", 0},
+        {"a,\\==1,\\==2 v=1",
+         "refused 0: line 1, column 1: the series' name must have each tag once\n", 0},
         {"a v=1 0\nb v=x\r\n\nc\nd v=1 0",
-         "a.v 1 0\n! 1 line 2, column 5: a field's value is of no kind, must be a number, true, "
+         "a.v 0 1\nrefused 1: line 2, column 5: a field's value is of no kind, must be a number, "
+         "true, "
          "false, or in double quotes\n"
-         "! 3 line 4, column 2: the fields are missing, must follow a space\nd.v 1 0\n",
+         "refused 3: line 4, column 2: the fields are missing, must follow a space\nd.v 0 1\n",
          0},
     };
     CHECK_ROWS(rows);
@@ -289,24 +303,26 @@ static void a_name_is_text_without_control_characters(void **state)
 #define NO_CONTROLS "the series' name must not contain control characters\n"
 #define NO_UTF8     "the series' name must be valid UTF-8\n"
     static const struct line_row rows[] = {
-        {"a\tb v=1", "! 0 line 1, column 1: " NO_CONTROLS, 0},
-        {" a\x7f v=1", "! 0 line 1, column 2: " NO_CONTROLS, 0},
-        {"a\r v=1", "! 0 line 1, column 1: " NO_CONTROLS, 0},
-        {"a,b\x01=c v=1", "! 0 line 1, column 1: " NO_CONTROLS, 0},
-        {"a,b=\xc2\x85 v=1", "! 0 line 1, column 1: " NO_CONTROLS, 0},
-        {"a w=1,v\t=1", "! 0 line 1, column 7: " NO_CONTROLS, 0},
-        {"a v\xc2\x80=1", "! 0 line 1, column 3: " NO_CONTROLS, 0},
-        {"\xff v=1", "! 0 line 1, column 1: " NO_UTF8, 0},
-        {"a,b=\xc3 v=1", "! 0 line 1, column 1: " NO_UTF8, 0},
-        {"a \xc3=1", "! 0 line 1, column 3: " NO_UTF8, 0},
+        {"a\tb v=1", "refused 0: line 1, column 1: " NO_CONTROLS, 0},
+        {" a\x7f v=1", "refused 0: line 1, column 2: " NO_CONTROLS, 0},
+        {"a\r v=1", "refused 0: line 1, column 1: " NO_CONTROLS, 0},
+        {"a,b\x01=c v=1", "refused 0: line 1, column 1: " NO_CONTROLS, 0},
+        {"a,b=\xc2\x85 v=1", "refused 0: line 1, column 1: " NO_CONTROLS, 0},
+        {"a w=1,v\t=1", "refused 0: line 1, column 7: " NO_CONTROLS, 0},
+        {"a v\xc2\x80=1", "refused 0: line 1, column 3: " NO_CONTROLS, 0},
+        {"\xff v=1", "refused 0: line 1, column 1: " NO_UTF8, 0},
+        {"a,b=\xc3 v=1", "refused 0: line 1, column 1: " NO_UTF8, 0},
+        {"a \xc3=1", "refused 0: line 1, column 3: " NO_UTF8, 0},
         /* A field that is refused is not remembered. */
         {"a v\t=1 0\na v\t=1 0\na v=1 0",
-         "! 0 line 1, column 3: " NO_CONTROLS "! 1 line 2, column 3: " NO_CONTROLS "a.v 1 0\n", 0},
+         "refused 0: line 1, column 3: " NO_CONTROLS "refused 1: line 2, column 3: " NO_CONTROLS
+         "a.v 0 1\n",
+         0},
     };
     CHECK_ROWS(rows);
-    struct line_log *log = read_bytes("a\0 v=1", 6, LINE_NANOSECONDS);
-    assert_string_equal(log->text, "! 0 line 1, column 1: " NO_CONTROLS);
-    line_log_release(log);
+    struct sink_log *log = read_bytes("a\0 v=1", 6, LINE_NANOSECONDS);
+    assert_string_equal(sink_log_text(log), "refused 0: line 1, column 1: " NO_CONTROLS);
+    sink_log_release(log);
 }
 
 static void timestamps_are_rounded_down_and_lie_within_years_1_to_9999(void **state)
@@ -339,10 +355,10 @@ static void timestamps_are_rounded_down_and_lie_within_years_1_to_9999(void **st
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[128], handed[128];
         int len = snprintf(text, sizeof text, "a v=1 %s", rows[i].text);
-        (void)snprintf(handed, sizeof handed, "a.v 1 %" PRId64 "\n", rows[i].us);
-        struct line_log *log = read_bytes(text, (size_t)len, rows[i].unit);
-        assert_string_equal(log->text, handed);
-        line_log_release(log);
+        (void)snprintf(handed, sizeof handed, "a.v %" PRId64 " 1\n", rows[i].us);
+        struct sink_log *log = read_bytes(text, (size_t)len, rows[i].unit);
+        assert_string_equal(sink_log_text(log), handed);
+        sink_log_release(log);
     }
 }
 
@@ -350,9 +366,9 @@ static void what_is_no_timestamp_is_refused(void **state)
 {
     (void)state;
     static const char NO_INTEGER[] =
-        "! 0 line 1, column 7: the timestamp is no integer, must be one of 64 bits\n";
+        "refused 0: line 1, column 7: the timestamp is no integer, must be one of 64 bits\n";
     static const char OUT_OF_RANGE[] =
-        "! 0 line 1, column 7: the timestamp must lie within the years 1 to 9999 (UTC)\n";
+        "refused 0: line 1, column 7: the timestamp must lie within the years 1 to 9999 (UTC)\n";
     static const struct {
         const char *text;
         enum line_unit unit;
@@ -382,9 +398,9 @@ static void what_is_no_timestamp_is_refused(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[128];
         int len = snprintf(text, sizeof text, "a v=1 %s", rows[i].text);
-        struct line_log *log = read_bytes(text, (size_t)len, rows[i].unit);
-        assert_string_equal(log->text, rows[i].handed);
-        line_log_release(log);
+        struct sink_log *log = read_bytes(text, (size_t)len, rows[i].unit);
+        assert_string_equal(sink_log_text(log), rows[i].handed);
+        sink_log_release(log);
     }
 }
 
@@ -428,18 +444,18 @@ __attribute__((format(printf, 2, 3))) static void put(size_t times, const char *
 /* Read what was put, which is gone then: the first and the last line of the log, and how many. */
 static void check_long(const char *first, const char *last, size_t count)
 {
-    struct line_log *log = read_bytes(long_text, long_len, LINE_NANOSECONDS);
-    const char *line = log->text;
+    struct sink_log *log = read_bytes(long_text, long_len, LINE_NANOSECONDS);
+    const char *line = sink_log_text(log);
     size_t found = 0;
-    for (const char *p = log->text; (p = strchr(p, '\n')); p++) {
+    for (const char *p = sink_log_text(log); (p = strchr(p, '\n')); p++) {
         found++;
         line = p[1] ? p + 1 : line;
     }
-    if (first && strncmp(log->text, first, strlen(first)) != 0)
-        fail_msg("%.200s\nis not %s", log->text, first);
+    if (first && strncmp(sink_log_text(log), first, strlen(first)) != 0)
+        fail_msg("%.200s\nis not %s", sink_log_text(log), first);
     assert_string_equal(line, last);
     assert_int_equal(found, count);
-    line_log_release(log);
+    sink_log_release(log);
     long_len = 0;
 }
 
@@ -449,17 +465,19 @@ static void a_line_has_1024_fields_at_most(void **state)
     put(1, "a ");
     put(LINE_FIELDS_MAX / 2 - 1, "s=\"\",v=1,");
     put(1, "s=\"\",v=2 0");
-    check_long("a.v 1 0\n", "a.v 2 0\n", LINE_FIELDS_MAX / 2);
+    check_long("a.v 0 1\n", "a.v 0 2\n", LINE_FIELDS_MAX / 2);
     put(1, "a ");
     put(LINE_FIELDS_MAX, "v=1,");
     put(1, "v=2 0\nb v=1 0");
-    check_long("! 0 line 1, column 4099: a line has too many fields, must have at most 1024\n",
-               "b.v 1 0\n", 2);
+    check_long(
+        "refused 0: line 1, column 4099: a line has too many fields, must have at most 1024\n",
+        "b.v 0 1\n", 2);
     put(1, "b v=1 0\na ");
     put(LINE_FIELDS_MAX, "s=\"\",");
     put(1, "s=\"\"");
-    check_long("b.v 1 0\n",
-               "! 1 line 2, column 5123: a line has too many fields, must have at most 1024\n", 2);
+    check_long(
+        "b.v 0 1\n",
+        "refused 1: line 2, column 5123: a line has too many fields, must have at most 1024\n", 2);
 }
 
 static void put_tags(size_t count)
@@ -481,14 +499,14 @@ static void a_line_has_so_many_tags_as_its_name_has_room_for(void **state)
     (void)state;
     put_tags(63);
     put(1, " v=1 0\nz v=1 0");
-    check_long("a.v;!=1;\"=1;#=1;", "z.v 1 0\n", 2);
+    check_long("a.v;!=1;\"=1;#=1;", "z.v 0 1\n", 2);
     put_tags(SERIES_LABELS_MAX);
     put(1, " v=1 0\nz v=1 0");
-    check_long("! 0 line 1, column 1: " TOO_LONG, "z.v 1 0\n", 2);
+    check_long("refused 0: line 1, column 1: " TOO_LONG, "z.v 0 1\n", 2);
     put_tags(SERIES_LABELS_MAX + 1);
     put(1, " v=1 0\nz v=1 0");
-    check_long("! 0 line 1, column 259: a line has too many tags, must have at most 64\n",
-               "z.v 1 0\n", 2);
+    check_long("refused 0: line 1, column 259: a line has too many tags, must have at most 64\n",
+               "z.v 0 1\n", 2);
 }
 
 /* The name is as long as may be; then it has one more piece. */
@@ -516,12 +534,12 @@ static void a_series_name_has_255_bytes_at_most(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         for (size_t more = 0; more < 2; more++) {
             char refusal[128];
-            (void)snprintf(refusal, sizeof refusal, "! 0 line 1, column %zu: " TOO_LONG,
+            (void)snprintf(refusal, sizeof refusal, "refused 0: line 1, column %zu: " TOO_LONG,
                            rows[i].column);
             put(1, "%s", rows[i].before);
             put(rows[i].pieces + more, "%s", rows[i].piece);
             put(1, "%s 0\nz v=1 0", rows[i].behind);
-            check_long(more ? refusal : NULL, "z.v 1 0\n", 2);
+            check_long(more ? refusal : NULL, "z.v 0 1\n", 2);
         }
     }
 }
@@ -547,32 +565,32 @@ static void time_is_linear_in_the_length_of_any_text(void **state)
         put(1, "%s", rows[i].before);
         put(rows[i].pieces, "%s", rows[i].piece);
         put(1, "%s\nz v=1 0", rows[i].behind);
-        struct line_log *log = read_bytes(long_text, long_len, LINE_NANOSECONDS);
-        assert_true(log->len > 0 || rows[i].before[0] == '#' || rows[i].piece[0] == ' ');
-        line_log_release(log);
+        struct sink_log *log = read_bytes(long_text, long_len, LINE_NANOSECONDS);
+        assert_true(log->text.len > 0 || rows[i].before[0] == '#' || rows[i].piece[0] == ' ');
+        sink_log_release(log);
         long_len = 0;
     }
     put(1 << 20, "a s=\"\\\n");
-    struct line_log *log = read_bytes(long_text, long_len, LINE_NANOSECONDS);
-    assert_true(log->len > 0);
-    line_log_release(log);
+    struct sink_log *log = read_bytes(long_text, long_len, LINE_NANOSECONDS);
+    assert_true(log->text.len > 0);
+    sink_log_release(log);
 }
 
 /* --- Beside the slow reader ------------------------------------------------------------------ */
 
 static void compare_with_slow(struct slice text, enum line_unit unit)
 {
-    struct line_log fast, slow;
-    line_log_init(&fast);
-    line_log_init(&slow);
+    struct sink_log fast, slow;
+    sink_log_init(&fast);
+    sink_log_init(&slow);
     fast.has_places_alone = slow.has_places_alone = true;
     line_protocol_read(text, unit, now, &fast.sink);
     slow_line_protocol_read(text, unit, now, &slow.sink);
-    if (!line_log_equals(&fast, &slow))
+    if (!sink_log_equals(&fast, &slow))
         fail_msg("%.*s\ngives %snot %s(skipped: %" PRIu64 " and %" PRIu64 ")", (int)text.len,
                  text.ptr, fast.text, slow.text, fast.sink.skipped, slow.sink.skipped);
-    line_log_release(&fast);
-    line_log_release(&slow);
+    sink_log_release(&fast);
+    sink_log_release(&slow);
 }
 
 static void a_text_may_be_cut_anywhere(void **state)
@@ -723,24 +741,24 @@ static void random_texts_are_read_as_a_slow_reader_does(void **state)
 
 static void check_stops(size_t calls, const char *handed, uint64_t skipped)
 {
-    struct line_log log;
-    line_log_init(&log);
-    log.calls_left = calls;
+    struct sink_log log;
+    sink_log_init(&log);
+    log.calls_max = calls;
     line_protocol_read(SLICE("a v=1,s=\"\",w=2 0\nb\nc v=1,s=\"\" 0\n"), LINE_SECONDS, now,
                        &log.sink);
-    assert_string_equal(log.text, handed);
+    assert_string_equal(sink_log_text(&log), handed);
     assert_int_equal(log.sink.skipped, skipped);
-    line_log_release(&log);
+    sink_log_release(&log);
 }
 
 static void reading_ends_when_the_sink_says_so(void **state)
 {
     (void)state;
-#define REFUSAL "! 1 line 2, column 2: the fields are missing, must follow a space\n"
-    check_stops(1, "a.v 1 0\n", 1);
-    check_stops(2, "a.v 1 0\na.w 2 0\n", 1);
-    check_stops(3, "a.v 1 0\na.w 2 0\n" REFUSAL, 1);
-    check_stops(4, "a.v 1 0\na.w 2 0\n" REFUSAL "c.v 1 0\n", 2);
+#define REFUSAL "refused 1: line 2, column 2: the fields are missing, must follow a space\n"
+    check_stops(1, "a.v 0 1\n", 1);
+    check_stops(2, "a.v 0 1\na.w 0 2\n", 1);
+    check_stops(3, "a.v 0 1\na.w 0 2\n" REFUSAL, 1);
+    check_stops(4, "a.v 0 1\na.w 0 2\n" REFUSAL "c.v 0 1\n", 2);
 }
 
 int main(void)

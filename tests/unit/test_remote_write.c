@@ -278,7 +278,7 @@ static void it_stops_when_the_sink_has_enough(void **state)
     for (size_t wanted = 1; wanted <= 5; wanted++) {
         (void)strncat(log, lines[wanted - 1], sizeof log - strlen(log) - 1);
         sink_log_reset(&found);
-        found.wanted = (int)wanted;
+        found.calls_max = wanted;
         assert_int_equal(read_bytes(strbuf_slice(&request)), ERR_OK);
         assert_true(slice_equals(strbuf_slice(&found.text), slice_from_string(log)));
     }
