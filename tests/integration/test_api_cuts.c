@@ -293,7 +293,7 @@ static void *send_once(void *argument)
     struct sender *sender = argument;
     struct arena arena;
     struct response res;
-    arena_init(&arena, 8 << 20);
+    arena_init(&arena, 18 << 20);
     response_init(&res);
     (void)pthread_barrier_wait(sender->start);
     sender->status = test_app_post_beside(sender->worker, sender->shape->path,
