@@ -247,9 +247,8 @@ static void *post(void *argument)
 /* Not by the seed: where it dies is for the clock to say anyway. */
 static void *die_in_time(void *argument)
 {
-    const long *life_ms = argument;
-    uint32_t left_ms = arc4random_uniform((uint32_t)*life_ms + 1);
-    (void)poll(NULL, 0, (int)left_ms);
+    const int *left_ms = argument;
+    (void)poll(NULL, 0, *left_ms);
     (void)kill(getpid(), SIGKILL);
     return NULL;
 }
@@ -258,7 +257,8 @@ static int run_post(int port, const char *folder, long life_ms)
 {
     struct poster posters[CONNECTIONS], sum = {.id = 0};
     pthread_t death;
-    if (life_ms > 0 && pthread_create(&death, NULL, die_in_time, &life_ms) != 0)
+    int left_ms = (int)arc4random_uniform((uint32_t)life_ms + 1);
+    if (life_ms > 0 && pthread_create(&death, NULL, die_in_time, &left_ms) != 0)
         return 2;
     for (size_t i = 0; i < CONNECTIONS; i++) {
         posters[i] = (struct poster){.id = i, .port = port, .folder = folder};
@@ -271,6 +271,10 @@ static int run_post(int port, const char *folder, long life_ms)
         sum.refused += posters[i].refused;
         sum.broken += posters[i].broken;
         sum.wrong += posters[i].wrong;
+    }
+    if (life_ms > 0) { /* whoever is done lives on */
+        (void)pthread_cancel(death);
+        (void)pthread_join(death, NULL);
     }
     (void)printf("# in its last life: sent=%zu refused=%zu broken=%zu wrong=%zu\n", sum.sent,
                  sum.refused, sum.broken, sum.wrong);
