@@ -236,15 +236,15 @@ static enum err_code conclude_part(struct shipment *s, size_t part, const struct
         !redis_reply_integer_at(reply, REFUSED_AT, &refused) || refused < 0 ||
         (size_t)refused > count || LISTS_AT + 2 * (size_t)refused > count)
         return say_wrong_shape(err);
-    if (*status == POST_STORED_BEFORE)
-        return ERR_OK;
-    if (*status != POST_STORED)
+    if (*status != POST_STORED && *status != POST_STORED_BEFORE)
         return refuse_part(s, part, *status, reply, err);
-    s->receipt->is_replay = false;
-    s->stored_count++;
     size_t lists_end = LISTS_AT + 2 * (size_t)refused;
     if (!note_refused(s, part, reply, lists_end))
         return say_wrong_shape(err);
+    if (*status == POST_STORED_BEFORE)
+        return ERR_OK;
+    s->receipt->is_replay = false;
+    s->stored_count++;
     hand_closed(s, part, reply, lists_end);
     return ERR_OK;
 }

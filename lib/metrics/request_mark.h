@@ -7,8 +7,10 @@
  * missing, and only that, wherever it was cut off. A batch of several parts without a key has a
  * mark of its own for a minute, by which its parts know that the first one was admitted.
  *
- * In Redis: '1', fingerprint (16 bytes), arrival (int64 microseconds, little endian), then '1' for
- * each part that is stored and '0' for each other one. scripts/post_many.lua writes it.
+ * In Redis: '1', fingerprint (16 bytes), arrival (int64 microseconds, little endian), then for each
+ * part '0' if it is not stored, '1' if it is, and '2' if it is but for some groups. Of these, part
+ * p has a byte for each of its groups from place 256 p behind that on: the status with which it was
+ * refused, or 0. So the answer is the same again. scripts/lib/part.lua writes it.
  */
 #ifndef LIB_METRICS_REQUEST_MARK_H
 #define LIB_METRICS_REQUEST_MARK_H

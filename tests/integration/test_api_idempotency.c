@@ -132,6 +132,29 @@ static void agents_may_bring_a_key_too(void **state)
     assert_count("m.v", "\"count\":2,");
 }
 
+static void what_there_was_no_room_for_is_told_again(void **state)
+{
+    (void)state;
+    static const char *const two_types[] = {"MAX_TYPES", "2", NULL};
+    static const char lines[] = "m a=1,b=2,c=3\nm a=4\n";
+    test_app_open(two_types);
+    test_app.idempotency_key = "key";
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(test_app_ask("POST", "/write", "", lines), 400);
+        assert_true(test_app_body_has("\"detail\":\"1 refused, 3 stored\""));
+    }
+    test_app.idempotency_key = "another";
+    for (int i = 0; i < 3; i++) {
+        static const char samples[] =
+            "[{\"timestamp\":1,\"value\":1,\"type\":\"m.b\"}," SAMPLE("1") "]";
+        assert_int_equal(test_app_ask("POST", "/api/metrics", "partial=true", samples), 201);
+        assert_true(test_app_body_has("\"accepted\":1,\"rejected\":[{\"index\":1,"));
+        assert_true(test_app_body_has("\"rejected_count\":1}"));
+    }
+    test_app.idempotency_key = NULL;
+    assert_count("m.a", "\"count\":2,");
+}
+
 static void a_key_is_forgotten_after_its_time(void **state)
 {
     (void)state;
@@ -168,6 +191,7 @@ int main(void)
         KEY_TEST(a_request_that_is_refused_leaves_its_key_free),
         KEY_TEST(a_key_is_a_text_of_structured_fields_or_as_it_stands),
         KEY_TEST(agents_may_bring_a_key_too),
+        KEY_TEST(what_there_was_no_room_for_is_told_again),
         KEY_TEST(a_key_is_forgotten_after_its_time),
         KEY_TEST(without_redis_a_key_is_503),
     };

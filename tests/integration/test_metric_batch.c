@@ -423,6 +423,36 @@ static void what_is_missing_is_completed_by_the_same_request(void **state)
     check_many(400);
 }
 
+/* In the first part and in the second one, at their ends too. */
+static void what_was_left_out_is_told_again(void **state)
+{
+    (void)state;
+    static const size_t dying[] = {0, 7, 255, 256, 299};
+    struct error err;
+    char command[64], answer[64];
+    for (size_t i = 0; i < sizeof dying / sizeof *dying; i++) {
+        (void)snprintf(command, sizeof command, "SET ra:meta:{t%zu} deleting", dying[i]);
+        assert_true(test_store_command(answer, sizeof answer, command));
+    }
+    for (int time = 0; time < 3; time++) {
+        size_t refused = 0;
+        begin();
+        for (size_t i = 0; i < 300; i++) {
+            char name[16];
+            (void)snprintf(name, sizeof name, "t%zu", i);
+            add(name, 0, 1.0);
+        }
+        assert_int_equal(store_as(&test_store_no_limit, "key", false, &err), ERR_OK);
+        assert_int_equal(receipt.is_replay, time > 0);
+        assert_int_equal(receipt.left_out, sizeof dying / sizeof *dying);
+        for (size_t i = 0; i < 300; i++) {
+            bool is_dying = refused < receipt.left_out && dying[refused] == i;
+            assert_int_equal(sample_batch_group(batch, i)->status != 0, is_dying);
+            refused += is_dying;
+        }
+    }
+}
+
 static void parts_of_a_request_that_came_at_another_time_are_not_stored(void **state)
 {
     (void)state;
@@ -481,6 +511,7 @@ int main(void)
         BATCH_TEST(a_request_of_the_same_key_is_stored_once),
         BATCH_TEST(a_key_belongs_to_one_request),
         BATCH_TEST(what_is_missing_is_completed_by_the_same_request),
+        BATCH_TEST(what_was_left_out_is_told_again),
         BATCH_TEST(parts_of_a_request_that_came_at_another_time_are_not_stored),
         BATCH_TEST(a_server_that_lost_the_script_is_given_it_again),
     };

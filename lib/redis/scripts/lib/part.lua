@@ -16,11 +16,12 @@
 --         closed: its group, its number.
 --
 -- A mark (metrics/request_mark.h) says which parts are stored, so that a request that is sent
--- again stores what is missing, once, and is not counted again. Without the mark of part 0 nobody
--- stores another one.
+-- again stores what is missing, once, and is not counted again; and what was refused, so that it is
+-- told the same. Without the mark of part 0 nobody stores another one.
 local stored, types_full, spans_full, deleting, foreign = 0, 1, 2, 3, 4
 local stored_before, not_admitted, key_reused, under_way, must_count = 5, 6, 7, 8, 9
-local part_mark_head, part_groups_at = 25, 13
+local part_mark_head, part_groups_at, part_groups_max = 25, 13, 256
+local part_missing, part_whole, part_with_gaps = 48, 49, 50 -- a part's byte in a mark
 
 local call = redis.call
 local now = rate_now()
@@ -32,8 +33,26 @@ local fingerprint, arrival = ARGV[10], ARGV[11]
 local rate = {admitted = 1, remaining = 0, next_us = 0, retry_us = 0}
 local refused, closed_chunks = {}, {}
 
+-- Where the mark has the status of the part's first group, from 0.
+local part_gaps_at = part_mark_head + parts + part * part_groups_max
+
 local function part_reply(status)
   return {rate.admitted, rate.remaining, rate.next_us, rate.retry_us, status, arrival, 0}
+end
+
+-- Of a part that was stored before: what was refused of it then.
+local function part_repeat(mark)
+  local answer = part_reply(stored_before)
+  if mark:byte(part_mark_head + 1 + part) == part_with_gaps then
+    local statuses = {mark:byte(part_gaps_at + 1, part_gaps_at + part_groups_max)}
+    for index, status in ipairs(statuses) do
+      if status ~= stored then
+        answer[7] = answer[7] + 1
+        answer[#answer + 1], answer[#answer + 2] = index - 1, status
+      end
+    end
+  end
+  return answer
 end
 
 -- The answer, if there is nothing to be stored.
@@ -53,9 +72,10 @@ local function part_begin()
     return part_reply(key_reused)
   else
     local first_arrival = mark:sub(part_mark_head - 7, part_mark_head)
-    if mark:byte(part_mark_head + 1 + part) == 49 then
+    local is_there = mark:byte(part_mark_head + 1 + part)
+    if is_there == part_whole or is_there == part_with_gaps then
       arrival = first_arrival
-      return part_reply(stored_before)
+      return part_repeat(mark)
     end
     return first_arrival ~= arrival and part_reply(under_way)
   end
@@ -73,14 +93,37 @@ local function part_note_closed(index, number)
   closed_chunks[n + 1], closed_chunks[n + 2] = index, number
 end
 
-local function part_end()
-  if mark_key == '' then
-    rate_spend(rate)
-  elseif part == 0 then
-    call('SET', mark_key, '1' .. fingerprint .. arrival .. '1' .. string.rep('0', parts - 1), 'PX', ARGV[12])
-    rate_spend(rate)
+-- In the mark: a byte for each group of the part, up to the last one that was refused.
+local function part_note_gaps()
+  local statuses = {}
+  for i = 1, #refused, 2 do
+    while #statuses < refused[i] do
+      statuses[#statuses + 1] = string.char(stored)
+    end
+    statuses[#statuses + 1] = string.char(refused[i + 1])
+  end
+  call('SETRANGE', mark_key, part_gaps_at, table.concat(statuses))
+end
+
+local function part_note_stored()
+  local byte = string.char(#refused > 0 and part_with_gaps or part_whole)
+  if part == 0 then
+    local others = string.rep(string.char(part_missing), parts - 1)
+    call('SET', mark_key, '1' .. fingerprint .. arrival .. byte .. others, 'PX', ARGV[12])
   else
-    call('SETRANGE', mark_key, part_mark_head + part, '1')
+    call('SETRANGE', mark_key, part_mark_head + part, byte)
+  end
+  if #refused > 0 then
+    part_note_gaps()
+  end
+end
+
+local function part_end()
+  if part == 0 then
+    rate_spend(rate)
+  end
+  if mark_key ~= '' then
+    part_note_stored()
   end
   local answer = part_reply(stored)
   answer[7] = #refused / 2
