@@ -127,7 +127,7 @@ static enum err_code post_many(struct app *app, const struct request *req,
 
 static bool has_lines(const struct request *req)
 {
-    struct slice rest = req->content_type, type = slice_trim(slice_cut(&rest, ';'));
+    struct slice parameters, type = request_media_type(req, &parameters);
     return slice_equals_ignoring_case(type, SLICE("application/x-ndjson")) ||
            slice_equals_ignoring_case(type, SLICE("application/ndjson")) ||
            slice_equals_ignoring_case(type, SLICE("application/jsonl"));

@@ -8,8 +8,8 @@
 
 static enum err_code check_media_type(const struct request *req, struct error *err)
 {
-    struct slice rest = req->content_type, type = slice_trim(slice_cut(&rest, ';'));
-    if (slice_equals_ignoring_case(type, SLICE("application/json")))
+    struct slice parameters;
+    if (slice_equals_ignoring_case(request_media_type(req, &parameters), SLICE("application/json")))
         return ERR_OK;
     return error_set(err, ERR_UNSUPPORTED_MEDIA_TYPE,
                      "OTLP is taken in JSON, Content-Type: application/json (of SDKs the protocol "

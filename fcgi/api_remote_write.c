@@ -6,9 +6,9 @@
 /* A sender of 2.0 names its message, and falls back to 1.0 when told so. */
 static enum err_code check_media_type(const struct request *req, struct error *err)
 {
-    struct slice rest = req->content_type, type = slice_trim(slice_cut(&rest, ';'));
-    rest = slice_trim(rest);
-    bool is_first = rest.len == 0 || slice_equals(rest, SLICE("proto=prometheus.WriteRequest"));
+    struct slice parameters, type = request_media_type(req, &parameters);
+    bool is_first =
+        parameters.len == 0 || slice_equals(parameters, SLICE("proto=prometheus.WriteRequest"));
     if (is_first &&
         (type.len == 0 || slice_equals_ignoring_case(type, SLICE("application/x-protobuf"))))
         return ERR_OK;

@@ -3,6 +3,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+struct slice request_media_type(const struct request *req, struct slice *parameters)
+{
+    struct slice rest = req->content_type, type = slice_trim(slice_cut(&rest, ';'));
+    *parameters = slice_trim(rest);
+    return type;
+}
+
 void response_init(struct response *res)
 {
     strbuf_init(&res->headers, HTTP_HEADER_BYTES_MAX);

@@ -50,6 +50,9 @@ struct request {
     struct arena *arena;       /* memory until the response has been sent */
 };
 
+/* The type of the body, as it came, without blanks; `*parameters` is what follows its semicolon. */
+struct slice request_media_type(const struct request *req, struct slice *parameters);
+
 struct response {
     int status;
     const char *content_type;  /* static */

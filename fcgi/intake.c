@@ -160,6 +160,7 @@ static enum err_code store(struct intake *in, struct response *res)
                                       .mark = &in->mark};
     enum err_code code =
         metric_store_add_batch(in->app->store, in->batch, &terms, &in->receipt, in->err);
+    in->mark.arrival = in->receipt.arrival; /* another request of the key may have been faster */
     bool is_replay = code == ERR_OK && in->receipt.is_replay;
     if ((code == ERR_OK || code == ERR_RATE_LIMITED) && !in->mark.is_known)
         rate_headers_add(res, policy, &in->receipt.verdict);

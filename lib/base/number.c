@@ -36,6 +36,18 @@ bool number_parse_int64(struct slice text, int64_t min, int64_t max, int64_t *ou
     return true;
 }
 
+bool number_parse_uint64(struct slice text, uint64_t *out)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (!is_digit(text.ptr[i]) || __builtin_mul_overflow(value, UINT64_C(10), &value) ||
+            __builtin_add_overflow(value, (uint64_t)(text.ptr[i] - '0'), &value))
+            return false;
+    }
+    *out = value;
+    return text.len > 0;
+}
+
 /* What was read of a number: `digits` of it make the mantissa, if they are few enough. */
 struct scanned {
     bool is_negative;

@@ -14,6 +14,9 @@ enum { NUMBER_BYTES = 32, NUMBER_TEXT_MAX = 1024 };
 /* Decimal digits with an optional leading '-'; the whole slice; within min..max. */
 bool number_parse_int64(struct slice text, int64_t min, int64_t max, int64_t *out);
 
+/* Decimal digits alone, the whole slice, of 64 bits. */
+bool number_parse_uint64(struct slice text, uint64_t *out);
+
 /*
  * A finite decimal number as the original's parser takes it in a string: optional
  * sign, digits, point, exponent; blanks around it allowed; no hexadecimal, no

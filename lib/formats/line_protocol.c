@@ -284,25 +284,14 @@ static bool is_value_end(const struct line_reader *r, const char *at)
     return at >= r->end || *at == ',' || is_blank(*at);
 }
 
-static bool is_uint64(struct slice digits)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < digits.len; i++) {
-        if (digits.ptr[i] < '0' || digits.ptr[i] > '9' ||
-            __builtin_mul_overflow(value, UINT64_C(10), &value) ||
-            __builtin_add_overflow(value, (uint64_t)(digits.ptr[i] - '0'), &value))
-            return false;
-    }
-    return true;
-}
-
 /* A decimal that stands before i or u, so that it must be an integer. */
 static bool scan_integer(struct line_reader *r, struct slice text, double *value)
 {
     int64_t exact;
+    uint64_t digits;
     const char *start = text.ptr;
     if (start[text.len] == 'u') {
-        if (!is_uint64(text))
+        if (!number_parse_uint64(text, &digits))
             return reject(r, start, "a field's value",
                           "is no such integer, must be 0u to 18446744073709551615u");
     } else {

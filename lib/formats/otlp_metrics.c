@@ -61,24 +61,13 @@ static bool read_int64(const struct json_value *value, int64_t *out)
     return true;
 }
 
-static bool parse_uint64(struct slice text, uint64_t *out)
-{
-    *out = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9' || __builtin_mul_overflow(*out, 10, out) ||
-            __builtin_add_overflow(*out, (uint64_t)(text.ptr[i] - '0'), out))
-            return false;
-    }
-    return text.len > 0;
-}
-
 /* What is absent is 0, as protobuf has it. */
 static bool read_uint64(const struct json_value *value, uint64_t *out)
 {
     struct slice text;
     double number = 0;
     if (json_value_text(value, &text))
-        return parse_uint64(text, out);
+        return number_parse_uint64(text, out);
     if (json_value_kind(value) != JSON_KIND_NULL && !json_value_number(value, &number))
         return false;
     if (number < 0 || number >= 0x1p64 || number != floor(number))

@@ -69,8 +69,9 @@ struct batch_terms {
 
 struct batch_receipt {
     struct rate_verdict verdict; /* complete on ERR_OK and ERR_RATE_LIMITED, but for a replay */
-    bool is_replay;  /* all that could be was stored before, for the same key; nothing spent */
-    size_t left_out; /* samples: those of groups that have a status now */
+    bool is_replay; /* all that could be was stored before, for the same key; nothing spent */
+    struct wall_time arrival; /* of the first request of the key */
+    size_t left_out;          /* samples: those of groups that have a status now */
 };
 
 /*

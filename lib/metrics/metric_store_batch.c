@@ -18,7 +18,8 @@ enum {
     REFUSED_AT,
     LISTS_AT, /* of what was refused, then of chunks that were closed; both in pairs */
     TEXTS_BYTES_MAX = 1 << 20,
-    PARTS_TTL_MS = 60000
+    PARTS_TTL_MS = 60000,
+    ARRIVAL_BYTES = 8
 };
 
 _Static_assert(KEYS + ARGS_MAX <= REDIS_EVAL_ARGS_MAX, "a part is one call");
@@ -101,7 +102,7 @@ static void spell(struct call *call, const struct shipment *s, size_t part)
 {
     const struct metric_store_options *options = &s->store->options;
     struct slice prefix = redis_client_key_prefix(s->store->client);
-    unsigned char arrival[8];
+    unsigned char arrival[ARRIVAL_BYTES];
     arena_reset(&call->texts);
     call->arg_count = 0;
     redis_key_global(&call->types, prefix, "types");
@@ -231,8 +232,10 @@ static enum err_code conclude_part(struct shipment *s, size_t part, const struct
                                    int64_t *status, struct error *err)
 {
     int64_t refused;
+    struct slice arrival;
     size_t count = redis_reply_count(reply);
-    if (!redis_reply_integer_at(reply, POST_STATUS_AT, status) ||
+    if (!redis_reply_bytes_at(reply, ARRIVAL_AT, &arrival) || arrival.len != ARRIVAL_BYTES ||
+        !redis_reply_integer_at(reply, POST_STATUS_AT, status) ||
         !redis_reply_integer_at(reply, REFUSED_AT, &refused) || refused < 0 ||
         (size_t)refused > count || LISTS_AT + 2 * (size_t)refused > count)
         return say_wrong_shape(err);
@@ -241,6 +244,7 @@ static enum err_code conclude_part(struct shipment *s, size_t part, const struct
     size_t lists_end = LISTS_AT + 2 * (size_t)refused;
     if (!note_refused(s, part, reply, lists_end))
         return say_wrong_shape(err);
+    s->receipt->arrival.us = (int64_t)packed_u64((const unsigned char *)arrival.ptr);
     if (*status == POST_STORED_BEFORE)
         return ERR_OK;
     s->receipt->is_replay = false;
@@ -416,7 +420,7 @@ enum err_code metric_store_add_batch(struct metric_store *store, struct sample_b
                          .receipt = receipt};
     /* What was admitted before is not counted again, nor refused. */
     const struct rate_policy *policy = terms->mark->is_known ? &none : terms->policy;
-    *receipt = (struct batch_receipt){.is_replay = true};
+    *receipt = (struct batch_receipt){.is_replay = true, .arrival = terms->mark->arrival};
     if (!rate_limiter_begin(store->limiter, policy, terms->subject, clock_mono_now(), &s.rate,
                             &receipt->verdict))
         return rate_verdict_refuse(&receipt->verdict, err);

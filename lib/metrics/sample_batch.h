@@ -36,8 +36,8 @@ void sample_batch_free(struct sample_batch *batch);
 
 enum batch_outcome { BATCH_ADDED, BATCH_FULL, BATCH_NO_MEMORY };
 
-/* Copies the type; `number` is the caller's own. Anything but BATCH_ADDED adds nothing. About 10 ns
- * for a sample of the group of the one before, 100 for one of another. */
+/* Copies the type; `number` is the caller's own. Anything but BATCH_ADDED adds nothing. About 6 ns
+ * for a sample of the group of the one before, 70 for one of another. */
 enum batch_outcome sample_batch_add(struct sample_batch *batch, const struct sample *sample,
                                     uint32_t number);
 

@@ -377,6 +377,33 @@ static void a_request_of_the_same_key_is_stored_once(void **state)
                     TEST_STORE_MARK_TTL_SECONDS);
 }
 
+/* Both look before either is there. */
+static void of_two_at_once_the_second_is_told_when_the_first_came(void **state)
+{
+    (void)state;
+    struct error err;
+    struct request_mark mark;
+    const struct slice text = SLICE("body");
+    begin();
+    add_known("cpu", 1, 1.0);
+    error_init(&err);
+    assert_int_equal(request_mark_find(&mark, test_store.client, SLICE("key"), &text, 1, &err),
+                     ERR_OK);
+    assert_false(mark.is_known);
+    assert_int_equal(store_as(&test_store_no_limit, "key", true, &err), ERR_OK);
+    const struct wall_time first = receipt.arrival;
+    mark.arrival.us = first.us - 1;
+    const struct batch_terms terms = {.policy = &test_store_no_limit,
+                                      .subject = &test_store_somebody,
+                                      .is_all_or_nothing = true,
+                                      .mark = &mark};
+    assert_int_equal(metric_store_add_batch(test_store.store, batch, &terms, &receipt, &err),
+                     ERR_OK);
+    assert_true(receipt.is_replay);
+    assert_true(receipt.arrival.us == first.us);
+    check_all();
+}
+
 static void a_key_belongs_to_one_request(void **state)
 {
     (void)state;
@@ -509,6 +536,7 @@ int main(void)
         BATCH_TEST(what_is_not_admitted_stores_no_part),
         BATCH_TEST(what_may_not_be_stored_is_left_out_and_counted),
         BATCH_TEST(a_request_of_the_same_key_is_stored_once),
+        BATCH_TEST(of_two_at_once_the_second_is_told_when_the_first_came),
         BATCH_TEST(a_key_belongs_to_one_request),
         BATCH_TEST(what_is_missing_is_completed_by_the_same_request),
         BATCH_TEST(what_was_left_out_is_told_again),

@@ -278,9 +278,20 @@ static void what_overflows_is_infinite_and_what_is_none_has_no_length(void **sta
     assert_int_equal(number_scan_double(SLICE("1_000"), &value), 1);
 }
 
+static void unsigned_integers_are_digits_of_64_bits(void **state)
+{
+    (void)state;
+    uint64_t value = 7;
+    assert_true(number_parse_uint64(SLICE("18446744073709551615"), &value) && value == UINT64_MAX);
+    assert_true(number_parse_uint64(SLICE("000"), &value) && value == 0);
+    static const char *const none[] = {"", "-1", "+1", "1 ", "18446744073709551616", "1.0"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_false(number_parse_uint64(slice_from_string(none[i]), &value));
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[PRINTED_COUNT + 7] = {
+    struct CMUnitTest tests[PRINTED_COUNT + 8] = {
         cmocka_unit_test(decimals_are_read_from_text),
         cmocka_unit_test(what_is_no_finite_decimal_is_refused),
         cmocka_unit_test(a_text_beyond_the_maximum_is_refused),
@@ -288,9 +299,10 @@ int main(void)
         cmocka_unit_test(random_doubles_read_back_as_themselves),
         cmocka_unit_test(a_number_at_the_beginning_of_a_text_is_the_one_that_strtod_finds),
         cmocka_unit_test(what_overflows_is_infinite_and_what_is_none_has_no_length),
+        cmocka_unit_test(unsigned_integers_are_digits_of_64_bits),
     };
     for (size_t i = 0; i < PRINTED_COUNT; i++) {
-        tests[7 + i] = (struct CMUnitTest){.name = printed[i].text,
+        tests[8 + i] = (struct CMUnitTest){.name = printed[i].text,
                                            .test_func = is_printed_as_its_row_says,
                                            .initial_state = (void *)(uintptr_t)&printed[i]};
     }

@@ -6,7 +6,7 @@
 -- returns 1 if it was put; 0 if the chunk is not there any more, or may be another one: chunks were
 --         moved since, or the type is being deleted, or is one that came after a deletion. Of one
 --         layout a closed chunk never changes.
--- The same samples as before, so no rollup changes. Cost: about 20 us, most of it the sealed form's.
+-- The same samples as before, so no rollup changes. Cost: about 45 us, most of it the sealed form's.
 --#include spans.lua
 local call, stem, name = redis.call, KEYS[1], ARGV[1] .. ':' .. ARGV[2]
 local raw = stem .. 'raw:' .. name

@@ -2,7 +2,7 @@
 --
 -- All or nothing: every key is looked at by a command of its type before the first write, as in
 -- post. The caller bounds how many groups and records there are.
--- Cost: about 5 us a group, 20 ns a record of one that has many.
+-- Cost: about 5 us a group of one record; 80 us one of a thousand.
 --#include rate_limit.lua
 --#include spans.lua
 --#include due.lua
