@@ -9,8 +9,8 @@ echo "# TEST_SEED=$seed"
 RANDOM=$((seed % 32768))
 case $mode in # lives are long enough for some requests to be answered
 release) samples=1000000 life_ms=200 ;;
-asan) samples=100000 life_ms=2000 ;;
-*) samples=50000 life_ms=4000 ;;
+asan) samples=200000 life_ms=1000 ;;
+*) samples=200000 life_ms=2000 ;;
 esac
 # Each request that is admitted is counted for a day: none may be twice.
 service_start one RATE_LIMIT_REQUESTS=100000 RATE_LIMIT_WINDOW_SECONDS=86400 WORKERS=3
