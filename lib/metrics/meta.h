@@ -1,8 +1,7 @@
 /*
  * meta: what is known of a type without looking at its samples. Pure.
  *
- * Moved by every write (scripts/post.lua), watched by every near cache: its key is
- * the one whose change invalidates. Packed, little endian:
+ * Moved by writes (scripts/lib/meta.lua). Packed, little endian:
  *
  *   0  u8   META_VERSION      1 u8 META_KIND      2 u16 zero
  *   4  u32  zero
@@ -10,6 +9,14 @@
  *  16  u64  count
  *  24  record newest: latest timestamp; among equals the last to arrive
  *  40  i64  earliest timestamp
+ *
+ * A type with a hot chunk (scripts/lib/hot.lua) has in addition:
+ *
+ *  48  i32  the hour of it (span.h)
+ *  52  u32  bytes of it of which all this tells
+ *
+ * What the chunk holds beyond those bytes counts as well, each record as one more version: scripts
+ * hand it out behind the 56 bytes.
  */
 #ifndef LIB_METRICS_META_H
 #define LIB_METRICS_META_H
@@ -20,7 +27,7 @@
 #include "record.h"
 #include "slice.h"
 
-enum { META_VERSION = 2, META_KIND = 'T', META_PACKED_BYTES = 48 };
+enum { META_VERSION = 2, META_KIND = 'T', META_PACKED_BYTES = 48, META_HOT_BYTES = 56 };
 
 struct meta {
     uint64_t version;
@@ -29,7 +36,8 @@ struct meta {
     struct wall_time first_at;
 };
 
-/* False for what is no meta, or of instants that have no hour (span.h). */
+/* With the records that follow it. False for what is no meta, or of instants that have no hour
+ * (span.h). */
 bool meta_unpack(struct slice packed, struct meta *meta);
 
 /* What stands in its place while a type is being deleted (scripts/delete_begin.lua): such

@@ -140,11 +140,13 @@ static enum err_code ask(struct summary_cache *cache, struct slice type, const e
                          struct redisReply **reply, struct question *question, struct error *err)
 {
     struct slice prefix = redis_client_key_prefix(cache->client);
-    struct redis_key meta, external, kept;
+    struct redis_key meta, stem, external, kept;
     redis_key_meta(&meta, prefix, type);
+    redis_key_metric_stem(&stem, prefix, type);
     redis_key_external(&external, prefix, type);
-    struct slice keys[3] = {redis_key_slice(&meta), redis_key_slice(&external)};
-    size_t key_count = 2;
+    struct slice keys[4] = {redis_key_slice(&meta), redis_key_slice(&stem),
+                            redis_key_slice(&external)};
+    size_t key_count = 3;
     if (period) {
         redis_key_summary(&kept, prefix, type, period_name(*period));
         keys[key_count++] = redis_key_slice(&kept);
@@ -171,10 +173,12 @@ static void keep(struct summary_cache *cache, struct slice type, enum period per
     len += KEPT_HEAD_BYTES;
 
     struct slice prefix = redis_client_key_prefix(cache->client);
-    struct redis_key meta, key;
+    struct redis_key meta, stem, key;
     redis_key_meta(&meta, prefix, type);
+    redis_key_metric_stem(&stem, prefix, type);
     redis_key_summary(&key, prefix, type, period_name(period));
-    const struct slice keys[] = {redis_key_slice(&meta), redis_key_slice(&key)};
+    const struct slice keys[] = {redis_key_slice(&meta), redis_key_slice(&stem),
+                                 redis_key_slice(&key)};
     char ttl[16];
     (void)snprintf(ttl, sizeof ttl, "%" PRIu32, cache->ttl_seconds);
     const struct slice args[] = {slice_of((const char *)packed, len), slice_from_string(ttl)};

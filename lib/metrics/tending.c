@@ -62,6 +62,7 @@ void tending_begin(struct tending *t, struct slice type)
     t->is_behind = false;
     t->turn_since = t->burst_since = clock_mono_now();
     redis_key_metric_stem(&t->stem, redis_client_key_prefix(t->client), type);
+    redis_key_meta(&t->meta, redis_client_key_prefix(t->client), type);
 }
 
 static bool has_lasted(struct mono_time since, int64_t ms)
@@ -94,8 +95,8 @@ enum err_code tending_run(struct tending *t, enum redis_lane lane, enum redis_sc
         return error_set(err, ERR_STORE_UNAVAILABLE, "Upkeep is being stopped");
     if (a->is_overfull)
         return say_overfull(err);
-    struct slice key = redis_key_slice(&t->stem);
-    return redis_client_eval(t->client, lane, script, &key, 1, a->args, a->count, reply, err);
+    const struct slice keys[] = {redis_key_slice(&t->stem), redis_key_slice(&t->meta)};
+    return redis_client_eval(t->client, lane, script, keys, 2, a->args, a->count, reply, err);
 }
 
 enum err_code tending_change(struct tending *t, enum redis_script script, const struct arguments *a,

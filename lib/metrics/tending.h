@@ -49,7 +49,7 @@ struct tending {
     int64_t grace_seconds;
 
     struct slice type;
-    struct redis_key stem;
+    struct redis_key stem, meta;
     struct mono_time turn_since, burst_since;
     int64_t now_hour; /* earlier hours are over */
     bool is_behind;
@@ -81,7 +81,7 @@ void tending_begin(struct tending *t, struct slice type);
 /* Whether it is the others' turn: then this type is behind. */
 bool tending_must_yield(struct tending *t);
 
-/* Run a script on the type's keys. */
+/* Run a script on the type's keys: their stem, and meta. */
 enum err_code tending_run(struct tending *t, enum redis_lane lane, enum redis_script script,
                           const struct arguments *a, struct redisReply **reply, struct error *err)
     __attribute__((warn_unused_result));

@@ -9,12 +9,12 @@
 #define PAGE_TEXT "128"
 enum { PAGE = 128 /* below REDIS_WORDS_MAX */, NAMES_BYTES_MAX = 64 << 20 };
 
-/* One MGET of metas. */
+/* One call of the script type_meta. */
 struct lookup {
     size_t count;
     struct slice names[PAGE];
-    struct redis_key keys[PAGE];
-    struct slice argv[1 + PAGE];
+    struct redis_key keys[2 * PAGE];
+    struct slice argv[2 * PAGE];
 };
 
 struct slice type_directory_name(const struct type_directory *types, const struct type_entry *entry)
@@ -67,10 +67,13 @@ static enum err_code add_entries(struct type_directory *types, const struct look
 
 static void lookup_add(struct lookup *lookup, struct slice prefix, struct slice name)
 {
-    size_t at = lookup->count++;
-    lookup->names[at] = name;
-    redis_key_meta(&lookup->keys[at], prefix, name);
-    lookup->argv[1 + at] = redis_key_slice(&lookup->keys[at]);
+    struct redis_key *keys = &lookup->keys[2 * lookup->count];
+    struct slice *argv = &lookup->argv[2 * lookup->count];
+    lookup->names[lookup->count++] = name;
+    redis_key_meta(&keys[0], prefix, name);
+    redis_key_metric_stem(&keys[1], prefix, name);
+    argv[0] = redis_key_slice(&keys[0]);
+    argv[1] = redis_key_slice(&keys[1]);
 }
 
 /* One page. Names that cannot be types' are somebody else's. */
@@ -79,7 +82,6 @@ static enum err_code add_names(struct type_directory *types, struct redis_client
                                struct error *err)
 {
     lookup->count = 0;
-    lookup->argv[0] = SLICE("MGET");
     for (size_t i = 0; i < redis_reply_count(names) && lookup->count < PAGE; i++) {
         struct slice name;
         if (redis_reply_bytes_at(names, i, &name) && !sample_check_type(name))
@@ -88,8 +90,8 @@ static enum err_code add_names(struct type_directory *types, struct redis_client
     if (lookup->count == 0)
         return ERR_OK;
     struct redisReply *metas;
-    enum err_code code =
-        redis_client_call(client, REDIS_LANE_READ, lookup->argv, 1 + lookup->count, &metas, err);
+    enum err_code code = redis_client_eval(client, REDIS_LANE_READ, REDIS_SCRIPT_TYPE_META,
+                                           lookup->argv, 2 * lookup->count, NULL, 0, &metas, err);
     if (code == ERR_OK)
         code = add_entries(types, lookup, metas, err);
     redis_reply_free(metas);

@@ -84,8 +84,13 @@ static void apply_message(struct near_cache *cache, const struct redisReply *rep
     }
     for (size_t i = 0; i < redis_reply_count(keys); i++) {
         struct slice key;
-        if (redis_reply_bytes_at(keys, i, &key))
-            cache->changes[hash_of_tag(redis_key_tag(key)) % CHANGE_SLOTS]++;
+        if (!redis_reply_bytes_at(keys, i, &key))
+            continue;
+        struct slice tag = redis_key_tag(key);
+        if (tag.len == 0)
+            cache->epoch++; /* `meta:all`: there are too many to name them */
+        else
+            cache->changes[hash_of_tag(tag) % CHANGE_SLOTS]++;
     }
 }
 

@@ -13,8 +13,11 @@
  *   <p>tender                    lease of the one that tends types
  *   <p>due                       sorted set: type name -> when it next needs tending (s)
  *   <p>meta:{type}               version, count, newest sample, first instant (metrics/meta.h)
+ *   <p>meta:all                  written where many types have new samples and no meta says so:
+ *                                for near caches
  *   <p>m:{type}:open             sorted set of the hours that have an open chunk
  *   <p>m:{type}:raw:<hour>       the hour's open chunk
+ *   <p>m:{type}:hot:<hour>       the same where it is hot (scripts/lib/hot.lua); one at most
  *   <p>m:{type}:raw:<hour>:<n>   a closed chunk that is not sealed yet
  *   <p>m:{type}:unsealed         set of those: "<hour>:<n>"
  *   <p>m:{type}:blk:<span>:<n>   a sealed chunk (metrics/chunk.h), n from 0 in order of arrival

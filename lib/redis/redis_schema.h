@@ -5,7 +5,7 @@
 #ifndef LIB_REDIS_REDIS_SCHEMA_H
 #define LIB_REDIS_REDIS_SCHEMA_H
 
-#define REDIS_SCHEMA      3
-#define REDIS_SCHEMA_TEXT "3"
+#define REDIS_SCHEMA      4
+#define REDIS_SCHEMA_TEXT "4"
 
 #endif

@@ -56,6 +56,25 @@ static void lines_are_stored_as_series_of_their_fields(void **state)
     assert_summary("cpu.usage", "\"first_timestamp\":\"2026-02-21T12:00:00Z\"");
 }
 
+/* Kept near, where nobody is told of each series. */
+static void a_summary_is_exact_after_lines_of_many_series(void **state)
+{
+    (void)state;
+    test_app_open(NULL);
+    for (int count = 1; count < 150; count++) {
+        char lines[200], expected[64];
+        (void)snprintf(lines, sizeof lines, "cpu,host=a usage=%d %d\ncpu,host=b usage=1 %d\n",
+                       count, 1771675200 + count, 1771675200 + count);
+        assert_int_equal(write_lines("precision=s", lines), 204);
+        (void)snprintf(expected, sizeof expected, "\"count\":%d,", count);
+        for (int i = 0; i < 3; i++)
+            assert_summary("cpu.usage%3Bhost%3Da", expected);
+        assert_true(test_app_has_header("X-Cache: HIT\r\n"));
+        (void)snprintf(expected, sizeof expected, "\"latest_value\":%d.0", count);
+        assert_body(expected);
+    }
+}
+
 static void each_precision_is_read(void **state)
 {
     (void)state;
@@ -338,6 +357,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         AGENT_TEST(lines_are_stored_as_series_of_their_fields),
+        AGENT_TEST(a_summary_is_exact_after_lines_of_many_series),
         AGENT_TEST(each_precision_is_read),
         AGENT_TEST(a_broken_line_is_named_and_nothing_is_stored),
         AGENT_TEST(what_holds_no_sample_is_fine),

@@ -66,10 +66,53 @@ static void add_known(const char *type, int64_t at_us, double value)
     sample_model_add(&test_store.model, type, (struct record){{at_us}, value});
 }
 
+static struct meta read_meta(const char *type)
+{
+    struct slice prefix = redis_client_key_prefix(test_store.client);
+    struct redis_key key, stem;
+    struct redisReply *reply;
+    struct slice packed;
+    struct meta meta;
+    redis_key_meta(&key, prefix, slice_from_string(type));
+    redis_key_metric_stem(&stem, prefix, slice_from_string(type));
+    const struct slice keys[] = {redis_key_slice(&key), redis_key_slice(&stem)};
+    assert_int_equal(redis_client_eval(test_store.client, REDIS_LANE_READ, REDIS_SCRIPT_TYPE_META,
+                                       keys, 2, NULL, 0, &reply, NULL),
+                     ERR_OK);
+    assert_true(redis_reply_bytes_at(reply, 0, &packed) && meta_unpack(packed, &meta));
+    redis_reply_free(reply);
+    return meta;
+}
+
+static void check_meta(const char *type)
+{
+    struct record newest = {WALL_TIME_MIN, 0.0};
+    struct wall_time first_at = WALL_TIME_MAX;
+    size_t count = 0;
+    for (size_t i = 0; i < test_store.model.count; i++) {
+        struct record r = test_store.model.samples[i].record;
+        if (!sample_model_is_of(&test_store.model.samples[i], type))
+            continue;
+        count++;
+        if (r.at.us >= newest.at.us)
+            newest = r;
+        if (r.at.us < first_at.us)
+            first_at = r.at;
+    }
+    if (count == 0)
+        return;
+    struct meta meta = read_meta(type);
+    assert_int_equal(meta.count, count);
+    assert_int_equal(meta.newest.at.us, newest.at.us);
+    assert_true(meta.newest.value == newest.value);
+    assert_int_equal(meta.first_at.us, first_at.us);
+}
+
 static void check_all(void)
 {
     test_store_settle();
     for (size_t i = 0; i < NAME_COUNT; i++) {
+        check_meta(names[i]);
         test_store_check_since(names[i], WALL_TIME_MIN);
         test_store_check_list(names[i], 1000);
     }
@@ -90,6 +133,8 @@ static void a_batch_is_stored_like_single_samples(void **state)
             add_known(names[test_store_below(NAME_COUNT)], at_us, (double)test_store_below(1000));
         }
         store();
+        for (size_t i = 0; i < NAME_COUNT; i++)
+            check_meta(names[i]);
         if (round % 3 == 0)
             test_store_post(names[test_store_below(NAME_COUNT)], (int64_t)test_store_below(1000),
                             -1.0);
@@ -108,6 +153,7 @@ static void chunks_close_within_a_batch(void **state)
         for (size_t j = 0; j < counts[i]; j++)
             add_known("cpu", (int64_t)test_store_below(HOUR_US), (double)test_store_below(1000));
         store();
+        check_meta("cpu");
         test_store_check_since("cpu", WALL_TIME_MIN);
     }
     test_store_check_list("cpu", 1000);
@@ -351,6 +397,162 @@ static void what_may_not_be_stored_is_left_out_and_counted(void **state)
     test_store_check_list("beyond", 1000);
 }
 
+/* --- Hot chunks --------------------------------------------------------------------- */
+
+static void post_series(const char *type, int64_t at_us, double value)
+{
+    test_store.posts_series = true;
+    test_store_post(type, at_us, value);
+    test_store.posts_series = false;
+}
+
+static long number(const char *command)
+{
+    char answer[64];
+    assert_true(test_store_command(answer, sizeof answer, command));
+    return strtol(answer, NULL, 10);
+}
+
+static void assert_hot(const char *hot, const char *const raw[])
+{
+    char command[64];
+    assert_int_equal(number("STRLEN ra:meta:{cpu}"), hot ? META_HOT_BYTES : META_PACKED_BYTES);
+    if (hot) {
+        (void)snprintf(command, sizeof command, "EXISTS ra:m:{cpu}:hot:%s", hot);
+        assert_int_equal(number(command), 1);
+    }
+    size_t count = 0;
+    for (; raw[count]; count++) {
+        (void)snprintf(command, sizeof command, "EXISTS ra:m:{cpu}:raw:%s", raw[count]);
+        assert_int_equal(number(command), 1);
+    }
+    assert_int_equal(number("ZCARD ra:m:{cpu}:open"), count + (hot != NULL));
+    check_meta("cpu");
+    test_store_check_since("cpu", WALL_TIME_MIN);
+    test_store_check_list("cpu", 1000);
+    test_store_check_list(NULL, 1000);
+}
+
+/* That of the newest sample's hour, until the type is written in another way. */
+static void of_a_type_one_chunk_at_most_is_hot(void **state)
+{
+    (void)state;
+    post_series("cpu", hour_start(5).us, 1.0);
+    assert_hot("5", (const char *const[]){NULL});
+    post_series("cpu", hour_start(6).us, 2.0);
+    assert_hot("6", (const char *const[]){"5", NULL});
+    post_series("cpu", hour_start(4).us, 3.0);
+    post_series("cpu", hour_start(5).us + 1, 4.0);
+    post_series("cpu", hour_start(6).us - 1, 5.0);
+    assert_hot("6", (const char *const[]){"4", "5", NULL});
+    test_store_post("cpu", hour_start(5).us, 6.0);
+    assert_hot(NULL, (const char *const[]){"4", "5", "6", NULL});
+    post_series("cpu", hour_start(6).us + 1, 7.0);
+    assert_hot("6", (const char *const[]){"4", "5", NULL});
+    begin();
+    add_known("cpu", hour_start(6).us + 2, 8.0);
+    store();
+    assert_hot(NULL, (const char *const[]){"4", "5", "6", NULL});
+}
+
+/* Over the edge of a chunk, with as many at once as are told at different times. */
+static void little_of_a_hot_chunk_is_not_told(void **state)
+{
+    (void)state;
+    enum { SERIES = 3, ROUNDS = CHUNK_RECORDS + 200 };
+    static const char *const series[SERIES] = {"cpu", "memory", "x"};
+    struct error err;
+    for (int i = 0; i < ROUNDS; i++) {
+        begin();
+        for (size_t s = 0; s < SERIES; s++)
+            add_known(series[s], i * INT64_C(1000) - (i % 7) * INT64_C(5000), i);
+        assert_int_equal(store_as(&test_store_no_limit, NULL, false, &err), ERR_OK);
+        assert_int_equal(receipt.left_out, 0);
+        if (i % 50 != 0 && i < CHUNK_RECORDS - 2)
+            continue;
+        for (size_t s = 0; s < SERIES; s++) {
+            char command[256];
+            (void)snprintf(command, sizeof command,
+                           "EVAL \"local meta = redis.call('GET', 'ra:meta:{%s}') "
+                           "return #meta == 48 and 0 or redis.call('STRLEN', 'ra:m:{%s}:hot:0') "
+                           "- struct.unpack('<I4', meta, 53)\" 0",
+                           series[s], series[s]);
+            assert_in_range(number(command), 0, 63 * RECORD_BYTES);
+            check_meta(series[s]);
+            test_store_check_since(series[s], WALL_TIME_MIN);
+        }
+        test_store_check_list(NULL, 10);
+    }
+    assert_int_equal(number("EXISTS ra:m:{cpu}:hot:0 ra:m:{memory}:hot:0 ra:m:{x}:hot:0"), SERIES);
+}
+
+/* At any time the newest is the one that came last, of all that share its instant. */
+static void each_sample_of_a_hot_chunk_is_a_version_of_its_own(void **state)
+{
+    (void)state;
+    uint64_t version = 0;
+    for (int i = 0; i < 300; i++) {
+        if (i % 140 == 139)
+            test_store_post("cpu", 1000, i);
+        else
+            post_series("cpu", 1000, i);
+        struct meta meta = read_meta("cpu");
+        assert_true(meta.version > version);
+        version = meta.version;
+        assert_int_equal(meta.count, i + 1);
+        assert_int_equal(meta.first_at.us, 1000);
+        assert_int_equal(meta.newest.at.us, 1000);
+        assert_true(meta.newest.value == i);
+    }
+}
+
+static void a_strangers_key_in_its_place_costs_no_sample(void **state)
+{
+    (void)state;
+    char answer[64];
+    struct rate_verdict verdict;
+    assert_true(test_store_command(answer, sizeof answer, "RPUSH ra:m:{cpu}:hot:0 stranger"));
+    for (int i = 0; i < 3; i++)
+        post_series("cpu", i, i);
+    assert_hot("0", (const char *const[]){NULL});
+    assert_true(test_store_command(answer, sizeof answer, "SET ra:m:{x}:hot:0 12345"));
+    for (int i = 0; i < 3; i++)
+        post_series("x", i, i);
+    test_store_check_list("x", 10);
+    assert_true(test_store_command(answer, sizeof answer, "DEL ra:m:{cpu}:hot:0"));
+    assert_true(test_store_command(answer, sizeof answer, "RPUSH ra:m:{cpu}:hot:0 stranger"));
+    test_store.posts_series = true;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(test_store_add("cpu", i, i, &test_store_no_limit, &verdict), ERR_INTERNAL);
+    test_store.posts_series = false;
+}
+
+static void a_full_server_takes_no_sample_and_keeps_what_is_hot(void **state)
+{
+    (void)state;
+    char answer[64];
+    struct rate_verdict verdict;
+    post_series("cpu", 0, 1.0);
+    post_series("x", 0, 1.0);
+    assert_true(test_store_command(answer, sizeof answer, "DEL ra:meta:{x}")); /* then it is new */
+    assert_true(test_store_command(answer, sizeof answer, "CONFIG SET maxmemory 1"));
+    test_store.posts_series = true;
+    long before = test_store_changes();
+    for (int hour = 0; hour < 2; hour++) {
+        assert_int_equal(
+            test_store_add("cpu", hour_start(hour).us, 2.0, &test_store_no_limit, &verdict),
+            ERR_STORE_FULL);
+        assert_int_equal(
+            test_store_add("x", hour_start(hour).us, 2.0, &test_store_no_limit, &verdict),
+            ERR_STORE_FULL);
+    }
+    test_store.posts_series = false;
+    assert_int_equal(test_store_changes(), before);
+    assert_true(test_store_command(answer, sizeof answer, "CONFIG SET maxmemory 0"));
+    post_series("cpu", 0, 3.0);
+    assert_hot("0", (const char *const[]){NULL});
+}
+
 /* --- The same again ----------------------------------------------------------------- */
 
 static void a_request_of_the_same_key_is_stored_once(void **state)
@@ -534,6 +736,11 @@ int main(void)
         BATCH_TEST(a_batch_of_many_types_and_hours_goes_in_parts),
         BATCH_TEST(a_type_too_many_refuses_all_parts),
         BATCH_TEST(what_is_not_admitted_stores_no_part),
+        BATCH_TEST(of_a_type_one_chunk_at_most_is_hot),
+        BATCH_TEST(little_of_a_hot_chunk_is_not_told),
+        BATCH_TEST(each_sample_of_a_hot_chunk_is_a_version_of_its_own),
+        BATCH_TEST(a_full_server_takes_no_sample_and_keeps_what_is_hot),
+        BATCH_TEST(a_strangers_key_in_its_place_costs_no_sample),
         BATCH_TEST(what_may_not_be_stored_is_left_out_and_counted),
         BATCH_TEST(a_request_of_the_same_key_is_stored_once),
         BATCH_TEST(of_two_at_once_the_second_is_told_when_the_first_came),

@@ -248,11 +248,8 @@ static void large_indexes_are_freed_beside_other_work(void **state)
 
 static enum err_code try_to_post(const char *type, struct error *err)
 {
-    const struct sample sample = {{hours_ago(1)}, 1, slice_from_string(type)};
     struct rate_verdict verdict;
-    error_init(err);
-    return metric_store_add(test_store.store, &sample, &test_store_no_limit, &test_store_somebody,
-                            &verdict, err);
+    return test_store_try(type, hours_ago(1), 1, &test_store_no_limit, &verdict, err);
 }
 
 static uint64_t count_of(const char *type)
@@ -280,17 +277,23 @@ static void a_type_that_is_being_deleted_has_no_samples_and_takes_none(void **st
     (void)state;
     char out[64];
     struct error err;
-    fill("cpu");
-    begin_deletion("cpu");
-    assert_int_equal(count_of("cpu"), 0);
-    assert_true(test_store_command(out, sizeof out, "ZCARD ra:types"));
-    assert_string_equal(out, "0");
-    assert_int_equal(try_to_post("cpu", &err), ERR_STORE_UNAVAILABLE);
-    assert_int_equal(err.retry_after_ms, 1000);
-    assert_string_equal(err.detail, "This type is being deleted");
-    tend("cpu");
-    assert_int_equal(try_to_post("cpu", &err), ERR_OK);
-    assert_int_equal(count_of("cpu"), 1);
+    for (int is_hot = 0; is_hot < 2; is_hot++) {
+        const char *type = is_hot ? "hot" : "cpu";
+        test_store.posts_series = false;
+        fill(type);
+        test_store.posts_series = is_hot;
+        assert_int_equal(try_to_post(type, &err), ERR_OK);
+        begin_deletion(type);
+        assert_int_equal(count_of(type), 0);
+        assert_true(test_store_command(out, sizeof out, "ZCARD ra:types"));
+        assert_string_equal(out, is_hot ? "1" : "0");
+        assert_int_equal(try_to_post(type, &err), ERR_STORE_UNAVAILABLE);
+        assert_int_equal(err.retry_after_ms, 1000);
+        assert_string_equal(err.detail, "This type is being deleted");
+        tend(type);
+        assert_int_equal(try_to_post(type, &err), ERR_OK);
+        assert_int_equal(count_of(type), 1);
+    }
 }
 
 /* Whoever deletes dies between two steps: the tender goes on by itself. */
@@ -465,7 +468,7 @@ static void nobody_writes_of_a_type_that_is_gone(void **state)
 {
     (void)state;
     char month[24];
-    const struct slice metas[] = {meta, SLICE("ra:m:{cpu}:sum:all")},
+    const struct slice metas[] = {meta, stem, SLICE("ra:m:{cpu}:sum:all")},
                        externals[] = {meta, SLICE("ra:ext:{cpu}")};
     const struct slice small[] = {text_of(month, 700), SLICE("1024"), SLICE("-30000"), SLICE("64")},
                        rollup[] = {SLICE("d20000"), SLICE(""), SLICE("packed")},
@@ -486,7 +489,7 @@ static void nobody_writes_of_a_type_that_is_gone(void **state)
         (void)eval(REDIS_SCRIPT_ROLLUP_PUT, &stem, 1, rollup, 3);
         (void)eval(REDIS_SCRIPT_TEND_FOLD, &stem, 1, fold, 6);
         (void)eval(REDIS_SCRIPT_TEND_DONE, dones, 2, done, 7);
-        (void)eval(REDIS_SCRIPT_SUMMARY_PUT, metas, 2, summary, 2);
+        (void)eval(REDIS_SCRIPT_SUMMARY_PUT, metas, 3, summary, 2);
         (void)eval(REDIS_SCRIPT_EXTERNAL_PUT, externals, 2, external, 2);
         tend("cpu");
         assert_same_keys();

@@ -85,6 +85,7 @@ static void answers_like_a_plain_array(void **state)
     (void)state;
     int64_t now_us = clock_wall_now().us;
     for (int i = 1; i <= 800; i++) {
+        test_store.posts_series = test_store_below(4) > 0;
         test_store_post(types[test_store_below(TYPES)], random_instant(now_us), random_value());
         if (i % 40 == 0)
             check_everything(now_us);
@@ -127,6 +128,7 @@ static void chunks_close_and_everything_stays_exact(void **state)
     const size_t spreads[] = {1, 100000, 21000000};
     size_t instants = spreads[test_store_below(3)];
     for (int i = 1; i <= 21000; i++) {
+        test_store.posts_series = i / 700 % 2;
         int64_t at = test_store_below(8) == 0 ? start + (int64_t)test_store_below(instants)
                                               : start + i * 1000;
         test_store_post("cpu", at, random_value());
@@ -149,8 +151,10 @@ static void ranks_count_ties_across_chunks(void **state)
 {
     (void)state;
     int64_t start = test_store_hour_start();
-    for (int i = 0; i < 2 * CHUNK_RECORDS + 100; i++)
+    for (int i = 0; i < 2 * CHUNK_RECORDS + 100; i++) {
+        test_store.posts_series = i / 500 % 2;
         test_store_post("cpu", start + (i == 5000), i);
+    }
     test_store_check_list("cpu", 10);
     test_store_check_list("cpu", 1000);
     test_store_check_since("cpu", (struct wall_time){start + 1});

@@ -66,6 +66,7 @@ static void post_run(const char *type)
     int64_t at = start_us - (int64_t)test_store_below(20 * DAY_HOURS) * HOUR_US;
     size_t count = test_store_below(3) == 0 ? 4500 : 1 + test_store_below(1500);
     int64_t step = test_store_below(2) ? 500000 : 1000000;
+    test_store.posts_series = test_store_below(2);
     for (size_t i = 0; i < count; i++)
         life_model_post(type, at + (int64_t)i * step, random_value());
 }
@@ -74,8 +75,10 @@ static void post_some(const char *type)
 {
     if (test_store_below(3) == 0)
         post_run(type);
-    for (size_t n = test_store_below(60); n > 0; n--)
+    for (size_t n = test_store_below(60); n > 0; n--) {
+        test_store.posts_series = test_store_below(2);
         life_model_post(type, random_instant(), random_value());
+    }
 }
 
 static void gather(const char *type)

@@ -114,6 +114,24 @@ static void an_entry_is_found_until_a_tracked_key_of_its_tag_changes(void **stat
     close_process(&p);
 }
 
+static void a_change_of_many_types_makes_every_entry_stale(void **state)
+{
+    (void)state;
+    struct process p = open_process(server.socket_path);
+    struct near_ticket ticket;
+    char value[64];
+    for (int i = 0; i < 2; i++) {
+        assert_false(look(&p, "cpu", &ticket, value, sizeof value));
+        if (i == 0) /* and one that was under way */
+            test_command(&server, "SET ra:meta:all ''");
+        keep(&p, "cpu", &ticket, "answer");
+        assert_int_equal(look(&p, "cpu", &ticket, value, sizeof value), i == 1);
+    }
+    test_command(&server, "SET ra:meta:all ''");
+    assert_false(look(&p, "cpu", &ticket, value, sizeof value));
+    close_process(&p);
+}
+
 static void an_expired_key_makes_its_entry_stale(void **state)
 {
     (void)state;
@@ -527,6 +545,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_entry_is_found_until_a_tracked_key_of_its_tag_changes),
+        cmocka_unit_test(a_change_of_many_types_makes_every_entry_stale),
         cmocka_unit_test(an_expired_key_makes_its_entry_stale),
         cmocka_unit_test(a_flush_makes_every_entry_stale),
         cmocka_unit_test(an_entry_made_before_a_change_is_not_kept_as_true),

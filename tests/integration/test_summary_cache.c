@@ -142,6 +142,7 @@ static void every_answer_equals_a_plain_array(void **state)
     (void)state;
     int64_t now_us = clock_wall_now().us;
     for (int i = 0; i < 600; i++) {
+        test_store.posts_series = test_store_below(3) > 0;
         post(random_instant(now_us), (double)test_store_below(1000) / 7 + 1);
         if (test_store_below(3) == 0)
             continue;
@@ -321,7 +322,8 @@ static void a_kept_answer_is_the_computed_one_bit_by_bit(void **state)
     static unsigned char computed[AGGREGATE_PACKED_BYTES_MAX], again[AGGREGATE_PACKED_BYTES_MAX];
     int64_t now_us = clock_wall_now().us;
     for (int i = 0; i < 200; i++)
-        post(random_instant(now_us), (double)test_store_below(100000) / 7 - 5000);
+        test_store.posts_series = test_store_below(3) > 0;
+    post(random_instant(now_us), (double)test_store_below(100000) / 7 - 5000);
     (void)ask(PERIOD_DAILY);
     assert_false(answer.is_hit);
     size_t len = aggregate_pack(&answer.aggregate, computed);
@@ -468,8 +470,9 @@ static void an_older_answer_replaces_no_newer_one(void **state)
     struct redisReply *old, *reply;
     struct slice packed;
     int64_t was_kept = -1;
-    const struct slice keys[] = {SLICE("ra:meta:{cpu}"), SLICE("ra:m:{cpu}:sum:daily")};
-    const struct slice get[] = {SLICE("GET"), keys[1]};
+    const struct slice keys[] = {SLICE("ra:meta:{cpu}"), SLICE("ra:m:{cpu}:"),
+                                 SLICE("ra:m:{cpu}:sum:daily")};
+    const struct slice get[] = {SLICE("GET"), keys[2]};
     post(clock_wall_now().us, 1.0);
     (void)ask_until_hit(PERIOD_DAILY);
     assert_int_equal(redis_client_call(test_store.client, REDIS_LANE_WRITE, get, 2, &old, NULL),
@@ -480,7 +483,7 @@ static void an_older_answer_replaces_no_newer_one(void **state)
 
     const struct slice args[] = {packed, SLICE("60")};
     assert_int_equal(redis_client_eval(test_store.client, REDIS_LANE_WRITE,
-                                       REDIS_SCRIPT_SUMMARY_PUT, keys, 2, args, 2, &reply, NULL),
+                                       REDIS_SCRIPT_SUMMARY_PUT, keys, 3, args, 2, &reply, NULL),
                      ERR_OK);
     assert_true(redis_reply_integer(reply, &was_kept));
     assert_int_equal(was_kept, 0);

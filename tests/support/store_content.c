@@ -42,7 +42,7 @@ struct closed {
 struct reading {
     struct store_content *content;
     const struct redisReply *snapshot;
-    int64_t bytes, open;
+    int64_t bytes, open, hot;
     size_t closed_count;
     struct closed *closed;
 };
@@ -158,6 +158,7 @@ static void read_raw(struct reading *r, const char *name, struct slice bytes)
         assert_int_equal(number_of(r, "open", slice_from_string(name + 4)), atoll(name + 4));
         r->content->open_count += bytes.len / RECORD_BYTES;
         r->open++;
+        r->hot += strncmp(name, "hot:", 4) == 0;
     }
 }
 
@@ -270,6 +271,7 @@ static void check_indexes(const struct reading *r)
     }
     assert_int_equal(closed, r->closed_count);
     int64_t bytes = number_of(r, "chunks", SLICE("bytes"));
+    assert_in_range(r->hot, 0, 1);
     assert_int_equal(bytes == INT64_MIN ? 0 : bytes, r->bytes);
     assert_int_equal(redis_reply_count(find(r, "open")), 2 * r->open);
     assert_int_equal(redis_reply_count(find(r, "unsealed")), r->content->unsealed);
@@ -293,7 +295,8 @@ static void read_key(struct reading *r, const char *name, const struct redisRepl
                      bool wants_open)
 {
     struct slice bytes;
-    bool is_raw = strncmp(name, "raw:", 4) == 0, is_open = is_raw && !strchr(name + 4, ':');
+    bool is_hot = strncmp(name, "hot:", 4) == 0, is_raw = is_hot || strncmp(name, "raw:", 4) == 0;
+    bool is_open = is_raw && !strchr(name + 4, ':');
     if (is_index(name) || is_open != wants_open)
         return;
     assert_true(redis_reply_bytes(held, &bytes));

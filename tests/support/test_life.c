@@ -129,10 +129,12 @@ int64_t test_life_closed(const char *type, enum span_level level, int64_t number
 
 int64_t test_life_open_bytes(const char *type, int64_t hour)
 {
-    char name[LINE_BYTES];
-    (void)snprintf(name, sizeof name, "raw:%lld", (long long)hour);
-    const char *const words[] = {"STRLEN", name, NULL};
-    return test_life_number(type, words);
+    char raw[LINE_BYTES], hot[LINE_BYTES];
+    (void)snprintf(raw, sizeof raw, "raw:%lld", (long long)hour);
+    (void)snprintf(hot, sizeof hot, "hot:%lld", (long long)hour);
+    const char *const raw_words[] = {"STRLEN", raw, NULL}, *const hot_words[] = {"STRLEN", hot,
+                                                                                 NULL};
+    return test_life_number(type, raw_words) + test_life_number(type, hot_words);
 }
 
 static int compare_texts(const void *left, const void *right)
@@ -207,14 +209,15 @@ void test_life_post_unheard(const char *type, int64_t at_us, double value)
 struct redisReply *test_life_eval(enum redis_script script, const char *type,
                                   const struct slice *args, size_t count)
 {
-    struct redis_key stem;
+    struct slice prefix = redis_client_key_prefix(test_store.client);
+    struct redis_key stem, meta;
     struct redisReply *reply;
     struct error err;
     error_init(&err);
-    redis_key_metric_stem(&stem, redis_client_key_prefix(test_store.client),
-                          slice_from_string(type));
-    const struct slice key = redis_key_slice(&stem);
-    if (redis_client_eval(test_store.client, REDIS_LANE_WRITE, script, &key, 1, args, count, &reply,
+    redis_key_metric_stem(&stem, prefix, slice_from_string(type));
+    redis_key_meta(&meta, prefix, slice_from_string(type));
+    const struct slice keys[] = {redis_key_slice(&stem), redis_key_slice(&meta)};
+    if (redis_client_eval(test_store.client, REDIS_LANE_WRITE, script, keys, 2, args, count, &reply,
                           &err) != ERR_OK)
         fail_msg("%s (%s)", err.detail, err.cause);
     return reply;

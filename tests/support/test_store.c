@@ -56,6 +56,7 @@ int test_store_open(void **state)
     test_store.store = metric_store_new(&options, test_store.client, test_store.limiter);
     assert_non_null(test_store.limiter);
     assert_non_null(test_store.store);
+    test_store.posts_series = false;
     return 0;
 }
 
@@ -74,13 +75,41 @@ size_t test_store_below(size_t n)
     return test_random_below(&test_store.chance, n);
 }
 
+static enum err_code add_as_series(const struct sample *sample, const struct rate_policy *policy,
+                                   struct rate_verdict *verdict, struct error *err)
+{
+    struct sample_batch *batch = sample_batch_new();
+    assert_non_null(batch);
+    assert_int_equal(sample_batch_add(batch, sample, 0), BATCH_ADDED);
+    struct request_mark mark;
+    request_mark_init(&mark);
+    const struct batch_terms terms = {
+        .policy = policy, .subject = &test_store_somebody, .mark = &mark};
+    struct batch_receipt receipt;
+    enum err_code code = metric_store_add_batch(test_store.store, batch, &terms, &receipt, err);
+    if (code == ERR_OK && receipt.left_out > 0)
+        code = metric_store_explain(test_store.store, sample_batch_group(batch, 0), err);
+    *verdict = receipt.verdict;
+    sample_batch_free(batch);
+    return code;
+}
+
+enum err_code test_store_try(const char *type, int64_t at_us, double value,
+                             const struct rate_policy *policy, struct rate_verdict *verdict,
+                             struct error *err)
+{
+    const struct sample sample = {{at_us}, value, slice_from_string(type)};
+    error_init(err);
+    if (test_store.posts_series)
+        return add_as_series(&sample, policy, verdict, err);
+    return metric_store_add(test_store.store, &sample, policy, &test_store_somebody, verdict, err);
+}
+
 enum err_code test_store_add(const char *type, int64_t at_us, double value,
                              const struct rate_policy *policy, struct rate_verdict *verdict)
 {
-    const struct sample sample = {{at_us}, value, slice_from_string(type)};
     struct error err;
-    error_init(&err);
-    return metric_store_add(test_store.store, &sample, policy, &test_store_somebody, verdict, &err);
+    return test_store_try(type, at_us, value, policy, verdict, &err);
 }
 
 void test_store_post(const char *type, int64_t at_us, double value)

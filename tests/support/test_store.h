@@ -24,6 +24,7 @@ struct test_store {
     struct metric_store *store;
     struct sample_model model;
     struct test_random chance;
+    bool posts_series; /* from here on, as batches of one sample of a type: to a hot chunk */
 };
 
 extern struct test_store test_store;
@@ -39,6 +40,9 @@ int test_store_close(void **state);
 
 enum err_code test_store_add(const char *type, int64_t at_us, double value,
                              const struct rate_policy *policy, struct rate_verdict *verdict);
+enum err_code test_store_try(const char *type, int64_t at_us, double value,
+                             const struct rate_policy *policy, struct rate_verdict *verdict,
+                             struct error *err); /* which is initialised */
 
 /* Store it, or fail the test; and note it in the model. `type` is static. */
 void test_store_post(const char *type, int64_t at_us, double value);

@@ -3,6 +3,8 @@
 -- KEYS[1] meta, KEYS[2] stem of the type's keys, KEYS[3] types, KEYS[4] due, KEYS[5] external data
 -- ARGV    name of the type
 -- returns 1; 0 if there is no such type. Cost: about 10 us.
+--#include meta.lua
+--#include hot.lua
 local call, meta, stem = redis.call, KEYS[1], KEYS[2]
 local state = call('GET', meta)
 if not state then
@@ -12,6 +14,9 @@ call('ZREM', KEYS[3], ARGV[1]) -- first: a full Redis takes a write that frees m
 call('ZADD', KEYS[4], 0, ARGV[1])
 if state == 'deleting' then
   return 1
+end
+if #state == meta_hot_bytes then
+  hot_cool(meta, state, stem)
 end
 call('SET', meta, 'deleting')
 for _, index in ipairs({'open', 'spans', 'chunks'}) do

@@ -31,7 +31,7 @@ end
 if left > 0 then
   local hours = call('ZPOPMIN', open, left)
   for i = 1, #hours, 2 do
-    call('DEL', stem .. 'raw:' .. hours[i])
+    call('DEL', stem .. 'raw:' .. hours[i], stem .. 'hot:' .. hours[i])
   end
 end
 if call('EXISTS', spans, open) > 0 then

@@ -3,7 +3,9 @@
 #
 # Writes redis_scripts_table.h (enum redis_script) and redis_scripts_table.c (bytes,
 # lengths, SHA-1 digests). A line "--#include NAME.lua" is replaced by lib/NAME.lua
-# from the folder of the script. Needs awk, od and sha1sum alone.
+# from the folder of the script, which may include others. A script makes its functions anew
+# each time that it runs: those for what is rare are included where that happens.
+# Needs awk, od and sha1sum alone.
 set -eu
 
 out=$1
@@ -33,14 +35,18 @@ expanded=$out/expanded.lua
         name=$(basename "$script" .lua)
         dir=$(dirname "$script")
         awk -v dir="$dir/lib" '
-            /^--#include / {
-                file = dir "/" $2; found = 0
-                while ((getline line < file) > 0) { print line; found = 1 }
+            function expand(file, depth,    line, found, word) {
+                while ((getline line < file) > 0) {
+                    found = 1
+                    if (line !~ /^ *--#include /) { print line; continue }
+                    split(line, word)
+                    if (depth == 8) { print "embed.sh: " file ": includes itself" > "/dev/stderr"; exit 1 }
+                    expand(dir "/" word[2], depth + 1)
+                }
                 close(file)
                 if (!found) { print "embed.sh: cannot read " file > "/dev/stderr"; exit 1 }
-                next
             }
-            { print }' "$script" >"$expanded"
+            BEGIN { expand(ARGV[1], 0) }' "$script" >"$expanded"
         echo "static const unsigned char bytes_of_${name}[] = {"
         od -An -v -tu1 "$expanded" | sed 's/\([0-9][0-9]*\)/\1,/g'
         echo '};'

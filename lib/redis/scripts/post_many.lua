@@ -4,9 +4,8 @@
 -- post. The caller bounds how many groups and records there are.
 -- Cost: about 5 us a group of one record; 80 us one of a thousand.
 --#include rate_limit.lua
---#include spans.lua
---#include due.lua
 --#include append.lua
+--#include meta.lua
 --#include part.lua
 local answer = part_begin()
 if answer then
@@ -17,6 +16,7 @@ end
 local new_types, new_count, opened = {}, 0, {}
 
 local function look_at_new_type(group)
+  --#include spans.lua
   spans_check(group.stem)
   if not call('ZSCORE', types_key, part_name(group.tag)) then
     if (parts == 1 or not is_all) and call('ZCARD', types_key) + new_count >= types_max then
@@ -39,6 +39,9 @@ local function look(group)
     end
   elseif not meta_is_ours(group.meta) then
     return group.meta == 'deleting' and deleting or foreign
+  elseif #group.meta == meta_hot_bytes then
+    --#include hot.lua
+    group.meta = hot_cool(group.meta_key, group.meta, group.stem)
   end
   group.length, group.closed = append_look(group.stem, group.hour, #group.records)
   if tonumber(group.closed) == nil then
@@ -79,12 +82,8 @@ local function store(group, index)
   if not meta then
     part_add_type(group.stem, group.tag)
   end
-  local low, high, value = struct.unpack('<I4i4d', newest or records)
-  local first_low, first_high = low, high
-  if newest then
-    first_low, first_high = struct.unpack('<I4i4', newest, 17)
-  end
-  meta_write(group.meta_key, meta, #records / 16, low, high, value, first_low, first_high, now)
+  local first, last = newest and newest:sub(17) or records, newest and newest:sub(1, 16) or records
+  call('SET', group.meta_key, meta_moved(meta, #records / 16, last, first, now))
 end
 
 local groups, at, index = {}, part_groups_at, 0

@@ -26,6 +26,7 @@
 -- Of an open chunk no more than one byte too many is told.
 -- Cost: about 4 us a piece, as much for each of as many spans that have none, and the copying.
 --#include spans.lua
+--#include open.lua
 local call, stem = redis.call, KEYS[1]
 local first, last = tonumber(ARGV[1]), tonumber(ARGV[2])
 local inside_first, inside_last = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -83,7 +84,7 @@ end
 local open_bytes, open_count = 0, 0
 local stop
 for i, hour in ipairs(open) do
-  open_bytes = open_bytes + call('STRLEN', stem .. 'raw:' .. span_name(1, hour))
+  open_bytes = open_bytes + call('STRLEN', open_key(stem, span_name(1, hour)))
   if i > 1 and open_bytes > open_max then
     stop = hour
     break
@@ -256,7 +257,7 @@ for i = 1, open_count do
     break
   end
   emit(opened, 'o', name, spans_count(stem, name) or 0,
-    call('GETRANGE', stem .. 'raw:' .. name, 0, raw_max))
+    call('GETRANGE', open_key(stem, name), 0, raw_max))
 end
 
 local reply = {call('HGET', stem .. 'chunks', 'layout') or '0', next_hour, next_chunk}

@@ -1,10 +1,9 @@
--- append: records to the open chunk of an hour, and what `meta` says of them.
+-- append: records to the open chunk of an hour.
 --
 -- The first record of a chunk opens it, the 4,096th closes it: then it is renamed and its
 -- samples never change again. What can fail on foreign data does so in the functions that look,
 -- which all come before the first one that writes.
 local append_chunk_bytes = 65536
-local meta_layout, meta_head = '<I8I8I8I4i4dI4i4', 0x5402 -- version 2, 'T'
 
 -- The bytes of an hour's open chunk, and how many of its chunks are closed (needed if this many
 -- more close one). A second value of no number: what is wrong.
@@ -16,6 +15,7 @@ local function append_look(stem, hour, more)
   if length + more < append_chunk_bytes then
     return length, 0
   end
+  --#include spans.lua
   spans_check(stem)
   redis.call('ZCARD', stem .. 'open')
   redis.call('SCARD', stem .. 'unsealed')
@@ -31,42 +31,17 @@ local function append_may_open(stem, hour, opened, spans_max, due_key)
 end
 
 local function append_open(stem, hour, type, due_key, now)
+  --#include due.lua
   redis.call('ZADD', stem .. 'open', hour, hour)
   due_note_open(due_key, type, hour, now)
 end
 
 -- An open chunk that is full becomes the hour's chunk `number`.
 local function append_close(stem, hour, number, now)
+  --#include spans.lua
   local raw = stem .. 'raw:' .. hour
   redis.call('RENAME', raw, raw .. ':' .. number)
   redis.call('ZREM', stem .. 'open', hour)
   redis.call('SADD', stem .. 'unsealed', hour .. ':' .. number)
   spans_note(stem, 1, tonumber(hour), number + 1, now)
-end
-
-local function meta_is_ours(meta)
-  return #meta == 48 and meta:byte(1) == 2
-end
-
--- `meta` (false: there is none yet) after `count` more samples, of which the newest and the instant
--- of the oldest are given. Halves of timestamps: a Lua number would lose microseconds beyond the
--- year 2255.
-local function meta_moved(meta, count, low, high, value, first_low, first_high, now)
-  if not meta then
-    return struct.pack(meta_layout, meta_head, now, count, low, high, value, first_low, first_high)
-  end
-  local head, version, before, newest_low, newest_high, newest, oldest_low, oldest_high =
-    struct.unpack(meta_layout, meta)
-  if newest_high > high or newest_high == high and newest_low > low then
-    low, high, value = newest_low, newest_high, newest
-  end
-  if oldest_high < first_high or oldest_high == first_high and oldest_low < first_low then
-    first_low, first_high = oldest_low, oldest_high
-  end
-  return struct.pack(meta_layout, head, math.max(version + 1, now), before + count, low, high, value,
-    first_low, first_high)
-end
-
-local function meta_write(key, meta, ...)
-  redis.call('SET', key, meta_moved(meta, ...))
 end
