@@ -144,10 +144,10 @@ static size_t put_values(struct column_encoder *e, const struct record *records,
     return 1 + bits_len;
 }
 
-size_t block_encode(const struct record *records, size_t count,
+size_t block_encode(struct column_encoder *encoder, const struct record *records, size_t count,
                     unsigned char out[static BLOCK_BYTES_MAX])
 {
-    struct column_encoder *e = column_encoder_new();
+    struct column_encoder *e = encoder ? encoder : column_encoder_new();
     if (!e)
         return 0;
     memset(out, 0, HEADER_BYTES);
@@ -157,7 +157,8 @@ size_t block_encode(const struct record *records, size_t count,
     len += put_times(e, records, count, out + len);
     len += put_values(e, records, count, out + len);
     packed_seal(out, len);
-    column_encoder_free(e);
+    if (!encoder)
+        column_encoder_free(e);
     return len;
 }
 

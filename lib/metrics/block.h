@@ -36,9 +36,10 @@ enum { BLOCK_VERSION = 1, BLOCK_BYTES_MAX = CHUNK_BYTES + 64 };
 /*
  * Compress `count` (1 to CHUNK_RECORDS) records whose timestamps do not descend. The same
  * records give the same bytes (of the same libdeflate). Returns the length; 0: no memory.
- * Costs 0.2 to 2 ms for 4,096 records, 0.9 MB while it runs and 80 KB of stack.
+ * `encoder` NULL: one is made for this alone. Costs 0.1 to 1.5 ms for 4,096 records, and 80 KB of
+ * stack.
  */
-size_t block_encode(const struct record *records, size_t count,
+size_t block_encode(struct column_encoder *encoder, const struct record *records, size_t count,
                     unsigned char out[static BLOCK_BYTES_MAX]);
 
 /*

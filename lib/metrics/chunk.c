@@ -2,7 +2,7 @@
 
 #include "packed.h"
 
-size_t chunk_seal(const struct record *records, size_t count,
+size_t chunk_seal(struct column_encoder *encoder, const struct record *records, size_t count,
                   unsigned char out[static CHUNK_SEALED_BYTES_MAX])
 {
     struct aggregate a;
@@ -12,7 +12,7 @@ size_t chunk_seal(const struct record *records, size_t count,
     aggregate_release(&a);
     if (head == 0)
         return 0;
-    size_t block = block_encode(records, count, out + head);
+    size_t block = block_encode(encoder, records, count, out + head);
     return block == 0 ? 0 : head + block;
 }
 

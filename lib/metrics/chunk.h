@@ -27,9 +27,9 @@ enum {
 
 /*
  * Seal 1 to CHUNK_RECORDS records in order of time; all but the stamp, which the script
- * that stores it puts before it. Returns the length; 0: no memory.
+ * that stores it puts before it. Returns the length; 0: no memory. `encoder` as in block_encode.
  */
-size_t chunk_seal(const struct record *records, size_t count,
+size_t chunk_seal(struct column_encoder *encoder, const struct record *records, size_t count,
                   unsigned char out[static CHUNK_SEALED_BYTES_MAX]);
 
 /* What lies behind the stamp and behind the aggregate; empty where there is nothing.

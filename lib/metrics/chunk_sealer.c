@@ -31,8 +31,9 @@ struct workspace {
 struct chunk_sealer {
     struct redis_client *client;
     pthread_t thread;
-    struct workspace *workspace; /* the thread's own */
-    pthread_mutex_t lock;        /* of all below */
+    struct workspace *workspace; /* the thread's own, as is the encoder */
+    struct column_encoder *encoder;
+    pthread_mutex_t lock; /* of all below */
     pthread_cond_t changed;
     bool is_stopping;
     size_t first, count;
@@ -75,7 +76,7 @@ static bool seal(struct chunk_sealer *sealer, struct slice stem, const struct jo
         return true;
     }
     records_sort(w->records, CHUNK_RECORDS, w->spare);
-    size_t len = chunk_seal(w->records, CHUNK_RECORDS, w->sealed);
+    size_t len = chunk_seal(sealer->encoder, w->records, CHUNK_RECORDS, w->sealed);
     return len == 0 || put(sealer, stem, job, layout, slice_of((const char *)w->sealed, len));
 }
 
@@ -161,12 +162,15 @@ struct chunk_sealer *chunk_sealer_new(struct redis_client *client)
         return NULL;
     sealer->client = client;
     sealer->workspace = malloc(sizeof *sealer->workspace);
+    sealer->encoder = column_encoder_new();
     (void)pthread_mutex_init(&sealer->lock, NULL);
     (void)pthread_cond_init(&sealer->changed, NULL);
-    if (sealer->workspace && pthread_create(&sealer->thread, NULL, run, sealer) == 0)
+    if (sealer->workspace && sealer->encoder &&
+        pthread_create(&sealer->thread, NULL, run, sealer) == 0)
         return sealer;
     (void)pthread_cond_destroy(&sealer->changed);
     (void)pthread_mutex_destroy(&sealer->lock);
+    column_encoder_free(sealer->encoder);
     free(sealer->workspace);
     free(sealer);
     return NULL;
@@ -183,6 +187,7 @@ void chunk_sealer_free(struct chunk_sealer *sealer)
     (void)pthread_join(sealer->thread, NULL);
     (void)pthread_cond_destroy(&sealer->changed);
     (void)pthread_mutex_destroy(&sealer->lock);
+    column_encoder_free(sealer->encoder);
     free(sealer->workspace);
     free(sealer);
 }

@@ -17,9 +17,10 @@ enum {
     VARINT_BYTES_MAX = 10,
     HEADER_BYTES_MAX = 2 + 4 * VARINT_BYTES_MAX,
     HIGH_BYTES_MAX = VARINT_BYTES_MAX * CHUNK_RECORDS,
-    LOW_BYTES_MAX = 8 * CHUNK_RECORDS,
     LOAD_BYTES = 8,
-    DEFLATE_LEVEL = 6 /* the highest, 12, takes 3 times as long and makes 1 to 3 % less of it */
+    DEFLATE_LEVEL = 6, /* the highest, 12, takes 3 times as long and makes 1 to 3 % less of it */
+    SCOUT_LEVEL = 1,   /* tells which form will be smallest, */
+    NEAR = 8           /* unless another one takes an eighth more at most */
 };
 
 enum predictor { PREDICT_FIRST, PREDICT_LAST, PREDICT_LINE, PREDICT_LEVEL, PREDICTOR_COUNT };
@@ -54,13 +55,12 @@ static uint64_t low_mask(unsigned low_bits)
 /* --- Encoding ----------------------------------------------------------------------- */
 
 struct column_encoder {
-    struct libdeflate_compressor *compressor;
+    struct libdeflate_compressor *compressor, *scout;
     size_t count;
     uint64_t distances[CHUNK_RECORDS]; /* from the first, in units */
     uint64_t residuals[CHUNK_RECORDS];
     unsigned char high[HIGH_BYTES_MAX];
     unsigned char deflated[HIGH_BYTES_MAX];
-    unsigned char trial[HEADER_BYTES_MAX + HIGH_BYTES_MAX + LOW_BYTES_MAX + LOAD_BYTES];
 };
 
 /* How to write a column down. */
@@ -76,11 +76,11 @@ struct column_encoder *column_encoder_new(void)
     if (!e)
         return NULL;
     e->compressor = libdeflate_alloc_compressor(DEFLATE_LEVEL);
-    if (!e->compressor) {
-        free(e);
-        return NULL;
-    }
-    return e;
+    e->scout = libdeflate_alloc_compressor(SCOUT_LEVEL);
+    if (e->compressor && e->scout)
+        return e;
+    column_encoder_free(e);
+    return NULL;
 }
 
 void column_encoder_free(struct column_encoder *e)
@@ -88,6 +88,7 @@ void column_encoder_free(struct column_encoder *e)
     if (!e)
         return;
     libdeflate_free_compressor(e->compressor);
+    libdeflate_free_compressor(e->scout);
     free(e);
 }
 
@@ -213,80 +214,126 @@ static size_t put_high(unsigned char *out, const uint64_t *residuals, size_t cou
     return seen ? (size_t)(p - out) : 0;
 }
 
-/* Writes up to LOAD_BYTES more than it returns. */
-static size_t put_low(unsigned char *out, const uint64_t *residuals, size_t count,
-                      const struct plan *plan)
+static void put_low(unsigned char *out, const uint64_t *residuals, size_t count,
+                    const struct plan *plan)
 {
-    size_t bytes = low_bytes(count, plan->low_bits);
-    memset(out, 0, bytes + LOAD_BYTES);
+    unsigned char *p = out;
+    uint64_t held = 0; /* up to 63 bits of it are not written yet */
+    unsigned held_bits = 0;
     for (size_t i = 0; plan->low_bits > 0 && i < count; i++) {
-        size_t bit = i * plan->low_bits;
         uint64_t low = (residuals[i] - plan->centre) & low_mask(plan->low_bits);
-        packed_put_u64(out + bit / 8, packed_u64(out + bit / 8) | low << bit % 8);
+        held |= low << held_bits;
+        held_bits += plan->low_bits;
+        if (held_bits >= 64) {
+            packed_put_u64(p, held);
+            p += 8;
+            held_bits -= 64;
+            held = held_bits > 0 ? low >> (plan->low_bits - held_bits) : 0;
+        }
     }
-    return bytes;
+    for (; held_bits > 0; held_bits -= held_bits < 8 ? held_bits : 8, held >>= 8)
+        *p++ = (unsigned char)held;
 }
 
-/* Returns `len` where that does not make it smaller. */
-static size_t deflate_high(struct column_encoder *e, size_t len)
+/* Of e->high; returns `len` where that does not make it smaller. */
+static size_t deflate_high(struct column_encoder *e, struct libdeflate_compressor *compressor,
+                           size_t len)
 {
     size_t deflated = 0;
     if (len > 0)
-        deflated = libdeflate_deflate_compress(e->compressor, e->high, len, e->deflated, len);
+        deflated = libdeflate_deflate_compress(compressor, e->high, len, e->deflated, len);
     return deflated ? deflated : len;
 }
 
-/* From e->residuals; up to LOAD_BYTES more than it returns. */
-static size_t put_column(struct column_encoder *e, const struct plan *plan, unsigned char *out)
+static size_t residual_count(const struct column_encoder *e)
 {
+    return e->count - 1;
+}
+
+/* What e->residuals may take, without the head. */
+static size_t estimate(struct column_encoder *e, const struct plan *plan)
+{
+    size_t count = residual_count(e), len = put_high(e->high, e->residuals + 1, count, plan);
+    return deflate_high(e, e->scout, len) + low_bytes(count, plan->low_bits);
+}
+
+struct choice {
+    struct plan plan;
+    size_t bytes;
+};
+
+static void keep_if_better(struct column_encoder *e, const struct plan *plan,
+                           struct choice best[static 2])
+{
+    const struct choice one = {*plan, estimate(e, plan)};
+    if (one.bytes < best[0].bytes) {
+        best[1] = best[0];
+        best[0] = one;
+    } else if (one.bytes < best[1].bytes) {
+        best[1] = one;
+    }
+}
+
+/* The two best of all predictors, with low bits and without, until nothing is left to be written.
+ */
+static void choose(struct column_encoder *e, struct plan plan, struct choice best[static 2])
+{
+    for (int predictor = 0; best[0].bytes > 0 && predictor < PREDICTOR_COUNT; predictor++) {
+        plan.predictor = (enum predictor)predictor;
+        predict(e, plan.predictor);
+        survey(e->residuals + 1, residual_count(e), &plan);
+        keep_if_better(e, &plan, best);
+        if (plan.low_bits == 0)
+            continue;
+        plan.low_bits = 0; /* cut, repetitions would not be seen */
+        keep_if_better(e, &plan, best);
+    }
+}
+
+/* If that takes less than `*least`. */
+static void put_column(struct column_encoder *e, const struct plan *plan, unsigned char *out,
+                       size_t *least)
+{
+    predict(e, plan->predictor);
     const uint64_t *residuals = e->residuals + 1;
-    size_t count = e->count - 1, len = put_high(e->high, residuals, count, plan);
-    size_t deflated_len = deflate_high(e, len);
-    bool is_deflated = deflated_len < len;
-    unsigned char *p = out;
+    size_t count = residual_count(e), high_len = put_high(e->high, residuals, count, plan);
+    size_t deflated_len = deflate_high(e, e->compressor, high_len);
+    bool is_deflated = deflated_len < high_len;
+    unsigned char head[HEADER_BYTES_MAX], *p = head;
     *p++ = (unsigned char)(plan->predictor | (is_deflated ? FORM_DEFLATED : 0U));
     *p++ = (unsigned char)plan->low_bits;
     p = put_varint(p, zigzag(plan->first));
     p = put_varint(p, plan->unit);
     p = put_varint(p, zigzag(plan->centre));
     p = put_varint(p, deflated_len);
-    memcpy(p, is_deflated ? e->deflated : e->high, deflated_len);
-    p += deflated_len;
-    return (size_t)(p - out) + put_low(p, residuals, count, plan);
-}
-
-static void keep_if_smaller(struct column_encoder *e, const struct plan *plan, unsigned char *out,
-                            size_t *least)
-{
-    size_t len = put_column(e, plan, e->trial);
-    if (len < *least) {
-        memcpy(out, e->trial, len);
-        *least = len;
-    }
+    size_t head_len = (size_t)(p - head);
+    size_t len = head_len + deflated_len + low_bytes(count, plan->low_bits);
+    if (len >= *least)
+        return;
+    *least = len;
+    memcpy(out, head, head_len);
+    memcpy(out + head_len, is_deflated ? e->deflated : e->high, deflated_len);
+    put_low(out + head_len + deflated_len, residuals, count, plan);
 }
 
 size_t column_encode(struct column_encoder *e, const uint64_t *column, size_t count,
                      unsigned char *out)
 {
-    struct plan plan = {.predictor = PREDICT_FIRST,
-                        .low_bits = LOW_BITS_ALL,
-                        .first = column[0],
-                        .unit = common_unit(column, count)};
-    size_t len = COLUMN_BYTES_MAX(count) + 1;
+    const struct plan raw = {.predictor = PREDICT_FIRST,
+                             .low_bits = LOW_BITS_ALL,
+                             .first = column[0],
+                             .unit = common_unit(column, count)};
     e->count = count;
-    measure_distances(e, column, plan.unit);
-    predict(e, plan.predictor);
-    keep_if_smaller(e, &plan, out, &len);
-    for (int predictor = 0; count > 1 && predictor < PREDICTOR_COUNT; predictor++) {
-        plan.predictor = (enum predictor)predictor;
-        predict(e, plan.predictor);
-        survey(e->residuals + 1, count - 1, &plan);
-        keep_if_smaller(e, &plan, out, &len);
-        if (plan.low_bits == 0)
-            continue;
-        plan.low_bits = 0; /* cut, repetitions would not be seen */
-        keep_if_smaller(e, &plan, out, &len);
-    }
+    measure_distances(e, column, raw.unit);
+    struct choice best[2] = {{raw, SIZE_MAX}, {raw, SIZE_MAX}};
+    if (count > 1)
+        choose(e, raw, best);
+    size_t len = COLUMN_BYTES_MAX(count) + 1;
+    put_column(e, &best[0].plan, out, &len);
+    if (best[1].bytes - best[0].bytes < best[0].bytes / NEAR)
+        put_column(e, &best[1].plan, out, &len);
+    if (len > COLUMN_BYTES_MAX(count))
+        put_column(e, &raw, out, &len);
     return len;
 }
 

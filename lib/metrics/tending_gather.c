@@ -140,7 +140,7 @@ static enum err_code seal_all(struct tending *t, struct error *err)
     for (size_t from = 0; from < t->count; from += CHUNK_RECORDS) {
         size_t n = t->count - from < CHUNK_RECORDS ? t->count - from : CHUNK_RECORDS;
         unsigned char *out = t->sealed[t->chunk_count];
-        size_t len = chunk_seal(t->records + from, n, out);
+        size_t len = chunk_seal(NULL, t->records + from, n, out);
         if (len == 0)
             return error_set(err, ERR_NO_MEMORY, "Out of memory");
         t->chunks[t->chunk_count++] = slice_of((const char *)out, len);

@@ -43,7 +43,7 @@ static void add_block(struct column_decoder *decoder, struct series_generator *s
     for (size_t i = 0; i < records; i++)
         series_generator_next(series, &in[i]);
     struct mono_time start = clock_mono_now();
-    size_t len = block_encode(in, records, block);
+    size_t len = block_encode(NULL, in, records, block);
     cost->encode_us += us_since(start);
     cost->bytes += len;
     start = clock_mono_now();

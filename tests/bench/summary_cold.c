@@ -82,7 +82,7 @@ static void put_chunk(int64_t hour, int64_t number, const struct record *records
     char hour_text[24], number_text[24];
     for (size_t i = 0; i < CHUNK_RECORDS; i++)
         record_pack(records[i], raw + i * RECORD_BYTES);
-    size_t len = chunk_seal(records, CHUNK_RECORDS, sealed);
+    size_t len = chunk_seal(NULL, records, CHUNK_RECORDS, sealed);
     if (len == 0)
         give_up("out of memory");
     struct slice args[] = {integer_text(hour_text, hour), integer_text(number_text, number),

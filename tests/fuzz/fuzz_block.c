@@ -35,7 +35,7 @@ static void decode_and_back(const uint8_t *bytes, size_t len)
     must(count >= 1 && count <= CHUNK_RECORDS);
     for (size_t i = 0; i < count; i++)
         must(isfinite(records[i].value) && (i == 0 || records[i].at.us >= records[i - 1].at.us));
-    size_t block_len = block_encode(records, count, block);
+    size_t block_len = block_encode(NULL, records, count, block);
     must(block_len > 0 && block_len <= BLOCK_BYTES_MAX);
     must(block_decode(decoder, slice_of((const char *)block, block_len), again, &count_again));
     must(count_again == count && memcmp(again, records, count * sizeof *records) == 0);
@@ -71,7 +71,7 @@ static size_t generate(unsigned char block[static BLOCK_BYTES_MAX], unsigned see
         if (test_random_below(&chance, 50) == 0)
             records[i].value = -0.0;
     }
-    return block_encode(records, count, block);
+    return block_encode(NULL, records, count, block);
 }
 
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t len, size_t len_max, unsigned seed)

@@ -267,7 +267,7 @@ static struct slice seal_raw(struct slice raw)
     assert_non_null(sealed);
     records_unpack((const unsigned char *)raw.ptr, count, records);
     records_sort(records, count, spare);
-    size_t len = chunk_seal(records, count, sealed);
+    size_t len = chunk_seal(NULL, records, count, sealed);
     assert_true(len > 0);
     return slice_of((const char *)sealed, len);
 }

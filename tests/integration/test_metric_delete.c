@@ -377,7 +377,7 @@ static void what_is_going_is_not_gathered(void **state)
     test_store_post("cpu", hours_ago(30), 1);
     begin_deletion("cpu");
     const struct record record = {{hours_ago(30)}, 1};
-    size_t len = chunk_seal(&record, 1, sealed);
+    size_t len = chunk_seal(NULL, &record, 1, sealed);
     int64_t number = hour_of(record.at);
     const struct slice args[] = {
         SLICE("0"), SLICE(""),   SLICE("2"), text_of(day, floor_divide(number, 24)),
@@ -404,7 +404,7 @@ static int64_t seal(const struct record *records, size_t count, const char *layo
 {
     static unsigned char sealed[CHUNK_SEALED_BYTES_MAX];
     char hour[24];
-    size_t len = chunk_seal(records, count, sealed);
+    size_t len = chunk_seal(NULL, records, count, sealed);
     const struct slice args[] = {text_of(hour, hour_of(records[0].at)), SLICE("0"),
                                  slice_of((const char *)sealed, len), slice_from_string(layout)};
     return eval(REDIS_SCRIPT_CHUNK_SEAL, &stem, 1, args, sizeof args / sizeof *args);

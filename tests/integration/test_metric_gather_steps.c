@@ -47,7 +47,7 @@ static void look(struct gathering *g)
         records[i] = test_store.model.samples[i].record;
     *g = (struct gathering){.hour = hour, .bytes = 160, .day = hour / DAY_HOURS, .day_count = 1};
     read_layout(g);
-    g->len = chunk_seal(records, 10, g->sealed);
+    g->len = chunk_seal(NULL, records, 10, g->sealed);
     assert_true(g->len > 0);
 }
 

@@ -265,7 +265,7 @@ static void put_chunks(int64_t hour, int64_t had, size_t count, struct slice sta
                                           SLICE("0")};
     for (size_t i = 0; i < count; i++) {
         struct record r = {{hour_start(hour).us + had + (int64_t)i}, (double)test_store_below(50)};
-        args[8 + i] = slice_of((const char *)sealed[i], chunk_seal(&r, 1, sealed[i]));
+        args[8 + i] = slice_of((const char *)sealed[i], chunk_seal(NULL, &r, 1, sealed[i]));
         life_model_note("cpu", r);
     }
     struct redisReply *reply = test_life_eval(REDIS_SCRIPT_GATHER, "cpu", args, 8 + count);
@@ -654,7 +654,7 @@ static void folding_changes_nothing_if_anything_is_other_than_seen(void **state)
     post_hour(hour, 10);
     tend(&no_samples);
     struct record r = test_store.model.samples[0].record;
-    size_t len = chunk_seal(&r, 1, base);
+    size_t len = chunk_seal(NULL, &r, 1, base);
     read_layout(layout);
     (void)snprintf(day, sizeof day, "%" PRId64, hour / DAY_HOURS);
     (void)snprintf(other_day, sizeof other_day, "%" PRId64, hour / DAY_HOURS - 1);
@@ -686,7 +686,7 @@ static void a_span_of_several_chunks_is_not_folded(void **state)
     post_hour(hour - 50, 10);
     put_chunks(hour, 0, 2, SLICE(""));
     struct record r = test_store.model.samples[0].record;
-    size_t len = chunk_seal(&r, 1, base);
+    size_t len = chunk_seal(NULL, &r, 1, base);
     read_layout(layout);
     (void)snprintf(name, sizeof name, "%" PRId64, hour);
     const struct slice args[] = {

@@ -193,7 +193,7 @@ static struct slice chunks_field(struct slice stem, struct slice name, char out[
 static struct slice sealed_copy(const struct record *records, size_t count)
 {
     static unsigned char sealed[CHUNK_SEALED_BYTES_MAX];
-    size_t len = chunk_seal(records, count, sealed);
+    size_t len = chunk_seal(NULL, records, count, sealed);
     char *copy = malloc(len);
     assert_true(len > 0 && copy);
     memcpy(copy, sealed, len);

@@ -50,7 +50,7 @@ static struct slice encode(size_t count)
     unsigned char *out = malloc(BLOCK_BYTES_MAX);
     assert_non_null(out);
     memset(out, (int)random_below(256), BLOCK_BYTES_MAX);
-    size_t len = block_encode(records, count, out);
+    size_t len = block_encode(NULL, records, count, out);
     if (len == 0)
         abort(); /* no memory */
     assert_true(len <= BLOCK_BYTES_MAX);

@@ -41,7 +41,7 @@ static size_t seal_some(size_t count, unsigned kind)
         records[i] = (struct record){{at_us}, random_value(kind)};
     }
     memset(chunk, 0x5a, CHUNK_STAMP_BYTES);
-    size_t len = chunk_seal(records, count, chunk + CHUNK_STAMP_BYTES);
+    size_t len = chunk_seal(NULL, records, count, chunk + CHUNK_STAMP_BYTES);
     assert_in_range(len, MOMENTS_PACKED_BYTES + 1, CHUNK_SEALED_BYTES_MAX);
     return CHUNK_STAMP_BYTES + len;
 }
