@@ -190,7 +190,7 @@ void intake_write_counts(struct intake *in, struct json_writer *w)
 {
     json_write_name(w, "accepted");
     json_write_integer(w, (int64_t)intake_stored_count(in));
-    if (!in->is_partial)
+    if (!in->is_partial && in->refused_count == 0)
         return;
     json_write_name(w, "rejected");
     json_write_end(&in->rejections);

@@ -147,11 +147,22 @@ static void explain(const struct load_answer *answer, const struct json_value *r
     strbuf_release(&errors);
 }
 
-static enum load_outcome judge_success(const struct json_value *root,
+/* Whoever answers: 204 has no body, and with others the service counts. */
+static enum load_outcome judge_success(const struct load_answer *answer,
+                                       const struct json_value *root, struct strbuf *why,
                                        struct load_rejections *rejections)
 {
     struct telling telling;
     double count;
+    if (answer->status == 204)
+        return LOAD_STORED;
+    if (!json_value_number(json_value_member(root, "accepted"), &count)) {
+        strbuf_printf(why,
+                      "%ld that does not say how many samples it took: this is no such "
+                      "service",
+                      answer->status);
+        return LOAD_REFUSED;
+    }
     telling_begin(&telling, rejections);
     json_value_each(json_value_member(root, "rejected"), tell_rejected, &telling);
     strbuf_release(&telling.reason);
@@ -206,7 +217,7 @@ enum load_outcome load_answer_judge(const struct load_answer *answer,
     if (!is_success)
         explain(answer, root, why);
     if (is_success)
-        outcome = judge_success(root, rejections);
+        outcome = judge_success(answer, root, why, rejections);
     else if (passes(answer->status))
         outcome = LOAD_AGAIN;
     else if (answer->status == 400 || answer->status == 422)

@@ -34,7 +34,8 @@ struct load_rejections {
 /*
  * Judge an answer. `why` gets the status and the service's own words, of all but LOAD_STORED.
  *
- * Outcomes that nobody knows (5xx) and those that pass (408, 409, 425, 429) are LOAD_AGAIN. A
+ * A success is one that says so: 204, or one that counts what was taken. Outcomes that nobody
+ * knows (5xx) and those that pass (408, 409, 425, 429) are LOAD_AGAIN. A
  * refusal that blames lines is, where good lines were to be kept, one of all lines; one that
  * blames the whole body says that it is too much, and of a single line that this one is wrong.
  */

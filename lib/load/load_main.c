@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "load_run.h"
@@ -56,6 +57,35 @@ static bool open_input(struct program *program, struct stat *status)
     }
     program->task.fd = fd;
     return true;
+}
+
+static bool is_input(const char *path, const struct stat *input)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && status.st_dev == input->st_dev &&
+           status.st_ino == input->st_ino;
+}
+
+/* What the state is written to must not be what is read. */
+static bool state_is_apart(struct program *program, const struct stat *input)
+{
+    char next[PATH_MAX + 8];
+    (void)snprintf(next, sizeof next, "%s.new", program->state_path);
+    if (!is_input(program->state_path, input) && !is_input(next, input))
+        return true;
+    load_report_error(&program->report,
+                      "--state: the input itself would be written over, give another name");
+    return false;
+}
+
+/* Two at once would make keys of their own each, and store all of it twice. */
+static bool is_alone(struct program *program)
+{
+    if (flock(program->task.fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        return true;
+    load_report_error(&program->report, "another analytics-load is loading %s",
+                      program->options.path);
+    return false;
 }
 
 /* Of a named file that can be read from the middle. */
@@ -171,6 +201,10 @@ static int load(struct program *program, struct strbuf *say)
         load_report_error(&program->report, "--state: a pipe has none");
         return EXIT_WRONG_USAGE;
     }
+    if (program->task.state_path && !state_is_apart(program, &status))
+        return EXIT_WRONG_USAGE;
+    if (program->task.state_path && !is_alone(program))
+        return EXIT_GAVE_UP;
     switch (find_start(program, &status, say)) {
     case LOAD_START_FRESH:
         return begin_fresh(program) ? run(program) : EXIT_GAVE_UP;
@@ -179,8 +213,8 @@ static int load(struct program *program, struct strbuf *say)
         return go_on_behind(program) ? run(program) : EXIT_GAVE_UP;
     case LOAD_START_DONE:
         load_report_error(&program->report,
-                          "already loaded, %" PRIu64 " samples; remove %s to load it again",
-                          program->state.stored.accepted, program->state_path);
+                          "already loaded at %s, %" PRIu64 " samples; remove %s to load it again",
+                          program->state.url, program->state.stored.accepted, program->state_path);
         return EXIT_SUCCESS;
     case LOAD_START_REFUSED:
         break;

@@ -234,6 +234,8 @@ static void fill_jobs(struct run *run)
             break;
         case LOAD_OVER:
             run->is_input_over = true;
+            if (run->input.place.offset < run->task->input_bytes)
+                FAIL(run, "%s became shorter while it was read", run->task->options->path);
             break;
         case LOAD_BROKEN:
             FAIL(run, "%s:%s", run->task->options->path, run->input.wrong);
@@ -323,6 +325,8 @@ static void take_answer(struct run *run, struct job *job, const struct load_post
         wait_until_due(job, run->now);
         break;
     case LOAD_REFUSED:
+        /* Of line protocol the service keeps what others of its lines are. */
+        job->is_in_doubt = job->is_in_doubt || run->input.format == LOAD_INFLUX;
         refuse(run, job, result->status);
         break;
     }
@@ -363,8 +367,9 @@ static void look_for_an_end(struct run *run)
         end_run(run, LOAD_END_INTERRUPTED);
     }
     bool has_jobs = jobs_in(run, JOB_WAITING) + jobs_in(run, JOB_SENT) > 0;
-    if (!run->is_ending && has_jobs &&
-        mono_is_before(mono_after_ms(run->progressed, patience_ms), run->now))
+    struct mono_time since =
+        mono_is_before(run->progressed, run->held_until) ? run->held_until : run->progressed;
+    if (!run->is_ending && has_jobs && mono_is_before(mono_after_ms(since, patience_ms), run->now))
         FAIL(run, "nothing was stored for %" PRId64 " s: %.*s", patience_ms / 1000,
              (int)run->why.len, strbuf_slice(&run->why).ptr);
 }
@@ -429,8 +434,8 @@ static void wait_for_something(struct run *run)
 
 static bool set_up_jobs(struct run *run)
 {
-    run->job_count = (size_t)run->task->options->jobs;
-    run->jobs = calloc(run->job_count, sizeof *run->jobs);
+    run->jobs = calloc((size_t)run->task->options->jobs, sizeof *run->jobs);
+    run->job_count = run->jobs ? (size_t)run->task->options->jobs : 0;
     bool is_complete = run->jobs;
     for (size_t i = 0; is_complete && i < run->job_count; i++)
         is_complete = load_batch_init(&run->jobs[i].batch, run->task->state->limits);

@@ -33,6 +33,8 @@ static const char *find_conflict(const struct load_options *options, struct load
 {
     if (!is_same_file(file, found->file))
         return "the file is not what it was";
+    if (strcmp(found->url, options->url) != 0)
+        return "it was begun at another --url";
     if (options->format != LOAD_UNKNOWN && options->format != found->format)
         return "it was begun with another --format";
     if (options->precision && strcmp(options->precision, found->precision) != 0)
@@ -84,8 +86,6 @@ enum load_start load_start_decide(const struct load_options *options, struct loa
     }
     if (found->is_done)
         return LOAD_START_DONE;
-    if (strcmp(found->url, options->url) != 0)
-        strbuf_printf(say, "it was begun at %s\n", found->url);
     choose_cuts(options, state, say);
     return LOAD_START_RESUMED;
 }

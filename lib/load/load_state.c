@@ -98,7 +98,6 @@ void load_state_write(const struct load_state *state, struct strbuf *out)
         write_row(state, &rows[i], out);
 }
 
-/* A number of 64 bits is written without a sign. */
 static bool read_number(struct slice text, int64_t max, int64_t *out)
 {
     return number_parse_int64(text, 0, max, out);
@@ -110,10 +109,7 @@ static bool read_row(struct slice text, const struct row *row, struct load_state
     int64_t number = 0;
     switch (row->kind) {
     case ROW_NUMBER:
-        if (!read_number(text, INT64_MAX, &number))
-            return false;
-        *(uint64_t *)field = (uint64_t)number;
-        return true;
+        return number_parse_uint64(text, field);
     case ROW_SIZE:
         if (!read_number(text, LOAD_BODY_BYTES_MAX, &number) || number == 0)
             return false;

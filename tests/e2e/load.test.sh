@@ -78,7 +78,33 @@ check "CSV is loaded" loads 2500
 check "a thousand lines a request" tells requests 3
 check "all of it is there" holds csv 2500
 load_file a.csv
-check "a second time it is not loaded" eval 'is 0 && has "already loaded, 2500 samples; remove a.csv.load-state"'
+check "a second time it is not loaded" eval 'is 0 && has "already loaded at $base, 2500 samples; remove a.csv.load-state"'
+base=http://127.0.0.1:9 load_file a.csv
+check "nor by another service, of which the state does not speak" eval 'is 1 && has "begun at another --url; 2500 of its lines are stored"'
+cp a.csv.load-state kept
+load_file --state=a.csv a.csv
+check "the input is no state" eval 'is 2 && has "would be written over"'
+cp a.csv b.new
+load_file --state=b b.new
+check "nor is it what the state is made from" eval 'is 2 && cmp -s a.csv b.new'
+csv 100 twice >twice.csv
+"$load" --url=http://127.0.0.1:9 --quiet twice.csv >/dev/null 2>&1 &
+waiting=$!
+await 10 test -e twice.csv.load-state
+load_file twice.csv
+check "two at once do not load the same" eval 'is 1 && has "another analytics-load is loading twice.csv"'
+kill "$waiting"
+wait "$waiting"
+csv 400000 shorter >shorter.csv
+"$load" --url="$base" --jobs=1 --quiet shorter.csv >"$work/body" 2>&1 &
+reading=$!
+await 10 test -e shorter.csv.load-state
+kill -STOP "$reading"
+truncate -s 100000 shorter.csv
+kill -CONT "$reading"
+wait "$reading"
+status=$?
+check "a file that becomes shorter meanwhile is not all loaded" eval 'is 1 && has "became shorter while it was read"'
 rm a.csv.load-state
 load_file --batch=100 --jobs=8 --quiet a.csv
 check "without its state it is" eval 'loads 2500 && tells requests 25 && holds csv 5000'

@@ -72,11 +72,24 @@ static void a_success_tells_of_rejected_lines(void **state)
                   "\"type\"],\"msg\":\"a\"},{\"loc\":[\"body\",0,\"value\"],\"msg\":\"b\"}]},"
                   "{\"index\":2,\"errors\":[{\"loc\":[\"body\",2],\"msg\":\"c\"}]}]}",
                   true, LOAD_STORED, 2, "0:type: a; value: b|2:c|");
-    assert_judged(200, "{\"rejected_count\":7,\"rejected\":[{\"index\":1}]}", true, LOAD_STORED, 7,
-                  "1:|");
-    assert_judged(200, "{\"rejected_count\":-7,\"rejected\":[{\"index\":1e300}]}", true,
-                  LOAD_STORED, 1, "");
-    assert_judged(200, "{\"rejected\":[{},{\"index\":-1},7]}", true, LOAD_STORED, 3, "");
+    assert_judged(200, "{\"accepted\":0,\"rejected_count\":7,\"rejected\":[{\"index\":1}]}", true,
+                  LOAD_STORED, 7, "1:|");
+    assert_judged(200, "{\"accepted\":0,\"rejected_count\":-7,\"rejected\":[{\"index\":1e300}]}",
+                  true, LOAD_STORED, 1, "");
+    assert_judged(200, "{\"accepted\":0,\"rejected\":[{},{\"index\":-1},7]}", true, LOAD_STORED, 3,
+                  "");
+}
+
+static void a_success_of_another_server_is_none(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {"", "<html>welcome</html>", "{}", "[1]",
+                                         "{\"accepted\":\"3\"}"};
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        assert_judged(200, bodies[i], true, LOAD_REFUSED, 0, "");
+        assert_why("200 that does not say how many samples it took: this is no such service");
+        assert_judged(201, bodies[i], false, LOAD_REFUSED, 0, "");
+    }
 }
 
 static const char all_wrong[] = "{\"detail\":\"Validation failed\",\"errors\":["
@@ -245,6 +258,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_success_tells_of_rejected_lines),
+        cmocka_unit_test(a_success_of_another_server_is_none),
         cmocka_unit_test(a_refusal_of_lines_is_one_of_all_of_them),
         cmocka_unit_test(who_wants_all_or_nothing_has_nothing),
         cmocka_unit_test(a_refusal_of_the_whole_body_says_that_it_is_too_much),

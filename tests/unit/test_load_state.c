@@ -254,13 +254,16 @@ static void cuts_may_change_when_all_is_settled(void **state)
     assert_string_equal(decided.id, sample.id);
 }
 
-static void another_service_is_told(void **state)
+static void what_one_service_has_another_one_has_not(void **state)
 {
     (void)state;
-    struct load_state decided;
+    struct load_state found = sample, decided;
     const struct load_options options = {.url = "http://other", .is_strict = true};
-    assert_string_equal(decide(&options, &sample, LOAD_START_RESUMED, &decided),
-                        "it was begun at http://localhost:8000\n");
+    for (int is_done = 0; is_done < 2; is_done++) {
+        found.is_done = is_done;
+        assert_string_equal(decide(&options, &found, LOAD_START_REFUSED, &decided),
+                            "it was begun at another --url; 70 of its lines are stored");
+    }
 }
 
 static void what_is_done_stays_done(void **state)
@@ -362,7 +365,7 @@ int main(void)
         cmocka_unit_test(without_a_state_the_options_count),
         cmocka_unit_test(cuts_stay_while_something_is_in_doubt),
         cmocka_unit_test(cuts_may_change_when_all_is_settled),
-        cmocka_unit_test(another_service_is_told),
+        cmocka_unit_test(what_one_service_has_another_one_has_not),
         cmocka_unit_test(what_is_done_stays_done),
         cmocka_unit_test(another_file_is_refused),
         cmocka_unit_test(another_meaning_is_refused),
