@@ -118,6 +118,7 @@ static bool find_point_end(struct load_scan *scan, struct slice text, bool is_la
     bool is_given_up = is_open && (is_last || scan->seen < text.len);
     if (is_given_up)
         scan->seen = scan->first_break;
+    scan->is_given_up = is_given_up;
     return is_given_up;
 }
 

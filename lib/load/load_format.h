@@ -32,6 +32,7 @@ struct load_scan {
     size_t seen;
     unsigned char state; /* the format's own */
     size_t first_break;  /* within a string that is open; 0: there is none */
+    bool is_given_up;    /* the record ends there, and is none that the service would end there */
 };
 
 /*

@@ -156,6 +156,8 @@ static bool take_record(struct load_input *input, struct slice text, struct load
     const char *wrong = NULL;
     if (input->format == LOAD_CSV) {
         wrong = load_csv_append_json(text, &input->columns, &input->scratch, &batch->body);
+    } else if (input->scan.is_given_up) {
+        wrong = "a string is not closed, must end with a double quote";
     } else {
         strbuf_append_slice(&batch->body, text);
         strbuf_append_char(&batch->body, '\n');
@@ -201,7 +203,8 @@ enum load_pull load_input_pull(struct load_input *input, struct load_batch *batc
             return LOAD_HUNGRY;
         }
     }
-    if (input->wrong[0])
+    bool is_empty = batch->line_count + batch->refusal_count == 0;
+    if (input->wrong[0] && (is_empty || strbuf_failed(&batch->body)))
         return LOAD_BROKEN;
-    return batch->line_count + batch->refusal_count > 0 ? LOAD_READY : LOAD_OVER;
+    return is_empty ? LOAD_OVER : LOAD_READY;
 }

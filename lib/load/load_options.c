@@ -42,7 +42,8 @@ static const struct option_row {
     {"state", "FILE", OPTION_TEXT, AT(state), 0, 0,
      "where it notes what is stored; the name and .load-state by default"},
     {"strict", NULL, OPTION_FLAG, AT(is_strict), 0, 0,
-     "stop at the first line that is rejected, instead of going on without it"},
+     "stop at the first line that is rejected, instead of going on without it; one "
+     "request at a time"},
     {"quiet", NULL, OPTION_FLAG, AT(is_quiet), 0, 0, "say nothing but errors and the result"},
     {"help", NULL, OPTION_FLAG, AT(wants_help), 0, 0, "this text"},
     {"version", NULL, OPTION_FLAG, AT(wants_version), 0, 0, "the version"},

@@ -237,8 +237,8 @@ static void fill_jobs(struct run *run)
             if (run->input.place.offset < run->task->input_bytes)
                 FAIL(run, "%s became shorter while it was read", run->task->options->path);
             break;
-        case LOAD_BROKEN:
-            FAIL(run, "%s:%s", run->task->options->path, run->input.wrong);
+        case LOAD_BROKEN: /* what came before is sent */
+            run->is_input_over = true;
             break;
         }
     }
@@ -434,8 +434,11 @@ static void wait_for_something(struct run *run)
 
 static bool set_up_jobs(struct run *run)
 {
-    run->jobs = calloc((size_t)run->task->options->jobs, sizeof *run->jobs);
-    run->job_count = run->jobs ? (size_t)run->task->options->jobs : 0;
+    /* All in order: where one is refused nothing behind it is stored, so the rest may be cut anew.
+     */
+    size_t count = run->task->state->is_strict ? 1 : (size_t)run->task->options->jobs;
+    run->jobs = calloc(count, sizeof *run->jobs);
+    run->job_count = run->jobs ? count : 0;
     bool is_complete = run->jobs;
     for (size_t i = 0; is_complete && i < run->job_count; i++)
         is_complete = load_batch_init(&run->jobs[i].batch, run->task->state->limits);
@@ -487,6 +490,8 @@ enum load_end load_run(const struct load_task *task, struct load_summary *summar
         turn(&run);
         wait_for_something(&run);
     }
+    if (run.input.wrong[0])
+        FAIL(&run, "%s:%s", task->options->path, run.input.wrong);
     if (!run.is_ending)
         run.end = LOAD_END_STORED;
     run.now = clock_mono_now();

@@ -133,6 +133,17 @@ check "line protocol is loaded" eval 'loads 2 && holds "cpu.usage%3Bhost%3Da" 1'
 printf 'cpu usage=1 1\ncpu\n\ncpu usage=2 2\n' >bad.lp
 load_file bad.lp
 check "its rejected lines are told" eval 'is 3 && tells accepted 2 && has "bad.lp:2: "'
+{
+    echo 'cut note="a'
+    for ((i = 0; i < 1500; i++)); do printf 'cut value=%d %d\n' "$i" "$i"; done
+    for ((i = 0; i < 900; i++)); do printf 'pad%0100d value=1 %d\n' "$i" "$i"; done
+    echo 'cut note="b" 5'
+} >cut.lp
+load_file --precision=s cut.lp
+check "a line that was cut takes no other with it" eval 'is 3 && tells rejected 1 && has "cut.lp:1: a string is not closed" && holds cut.value 1500'
+(ndjson 700 toolong; printf '{"type":"%*s"}\n' 1100000 x; ndjson 1 toolong) >toolong.ndjson
+load_file toolong.ndjson
+check "a line that is too long ends it, behind what came before" eval 'is 1 && has "toolong.ndjson:701: the line is longer than 1 MiB" && tells accepted 700 && holds toolong 700'
 
 # --- its own exports
 names=('=1+1' '-x' '@a' "it's" 'a "b", c' '+' 'ü')
@@ -176,13 +187,13 @@ load_file --format=ndjson - < <(printf '\n7\nno\n')
 check "none of which is stored" eval 'is 3 && tells accepted 0 && tells rejected 2 && has "-:2: must be a JSON object"'
 load_file --batch=7 - < <(csv 100 wrong | sed '2,$s/^/x/')
 check "twenty are told, and how many there are" eval 'is 3 && [ "$(grep -c "^-:" "$work/body")" = 20 ] && has "100 lines were rejected in all"'
-(csv 30 strict; echo 'x,1,strict') >strict.csv
-load_file --strict --batch=10 --jobs=1 strict.csv
-check "--strict stops at a rejected line" eval 'is 1 && tells accepted 30 && has "strict.csv:32: timestamp: " && has "refuses lines 32 to 32"'
+(csv 30 strict; echo 'x,1,strict'; csv 300 strict | sed 1d) >strict.csv
+load_file --strict --batch=10 strict.csv
+check "--strict stops at a rejected line" eval 'is 1 && tells accepted 30 && has "strict.csv:32: timestamp: " && has "refuses lines 32 to 41"'
 load_file strict.csv
-check "without --strict it goes on behind it" eval 'is 3 && tells accepted 30 && tells rejected 1 && holds strict 30'
+check "without --strict it goes on behind it" eval 'is 3 && tells accepted 330 && tells rejected 1 && holds strict 330'
 load_file --strict - < <(csv 3 strict | sed '3s/1/"1"x/')
-check "--strict also stops at what is no CSV" eval 'is 1 && has "-:3: there is text behind a closing quote" && holds strict 30'
+check "--strict also stops at what is no CSV" eval 'is 1 && has "-:3: there is text behind a closing quote" && holds strict 330'
 printf 'timestamp,value\n1,2\n' >columns.csv
 load_file columns.csv
 check "a column that is not there is told" eval 'is 1 && has "columns.csv:1: the first line names no column type"'
