@@ -15,7 +15,7 @@
 #include "load_pause.h"
 #include "load_post.h"
 
-enum { WHY_BYTES_MAX = 2048, SAVE_MS = 1000 };
+enum { WHY_BYTES_MAX = 2048, SAVE_MS = 1000, BLOCKS_A_TURN = 64 };
 
 enum job_phase { JOB_IDLE, JOB_WAITING, JOB_SENT };
 
@@ -218,14 +218,18 @@ static struct job *job_to_fill(struct run *run)
     return run->filling;
 }
 
+/* However long nothing of it is a sample: signals, answers and the state have their turn. */
 static void fill_jobs(struct run *run)
 {
     struct job *job;
-    while (!run->is_input_over && !run->is_ending && (job = job_to_fill(run))) {
+    int blocks = 0;
+    while (blocks < BLOCKS_A_TURN && !run->is_input_over && !run->is_ending &&
+           (job = job_to_fill(run))) {
         switch (load_input_pull(&run->input, &job->batch)) {
         case LOAD_HUNGRY:
             if (!feed(run))
                 return;
+            blocks++;
             break;
         case LOAD_READY:
             run->filling = NULL;

@@ -95,6 +95,15 @@ load_file twice.csv
 check "two at once do not load the same" eval 'is 1 && has "another analytics-load is loading twice.csv"'
 kill "$waiting"
 wait "$waiting"
+yes '# nothing' | head -c 300M >nothing.lp
+"$load" --url="$base" nothing.lp >"$work/body" 2>&1 &
+reading=$!
+sleep 0.1
+kill -TERM "$reading"
+wait "$reading"
+status=$?
+rm nothing.lp
+check "what never holds a sample can be stopped" is 143
 csv 400000 shorter >shorter.csv
 "$load" --url="$base" --jobs=1 --quiet shorter.csv >"$work/body" 2>&1 &
 reading=$!
