@@ -220,6 +220,8 @@ enum load_outcome load_answer_judge(const struct load_answer *answer,
         outcome = judge_success(answer, root, why, rejections);
     else if (passes(answer->status))
         outcome = LOAD_AGAIN;
+    else if (answer->status == 413 && answer->line_count > 1)
+        outcome = LOAD_TOO_MUCH;
     else if (answer->status == 400 || answer->status == 422)
         outcome = judge_validation(answer, root, why, rejections);
     json_document_free(document);

@@ -37,11 +37,12 @@ void load_batch_release(struct load_batch *batch)
     batch->refusals = NULL;
 }
 
-void load_batch_reset(struct load_batch *batch, struct load_place begin)
+void load_batch_reset(struct load_batch *batch, struct load_place begin, uint64_t border)
 {
     strbuf_reset_keeping(&batch->body, 2 * batch->limits.body_bytes_max);
     batch->line_count = batch->refusal_count = batch->body_lines = 0;
     batch->begin = batch->end = begin;
+    batch->border = border;
 }
 
 static size_t bytes_before(const struct load_batch *batch, size_t line)

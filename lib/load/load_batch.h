@@ -45,6 +45,7 @@ struct load_refusal {
 struct load_batch {
     struct load_limits limits;
     struct load_place begin, end;
+    uint64_t border; /* it does not reach beyond this offset */
     struct strbuf body;
     struct load_line *lines; /* in the body, in order */
     size_t line_count;
@@ -59,8 +60,8 @@ size_t load_count_breaks(struct slice text);
 bool load_batch_init(struct load_batch *batch, struct load_limits limits);
 void load_batch_release(struct load_batch *batch);
 
-/* Empty, from `begin` on. */
-void load_batch_reset(struct load_batch *batch, struct load_place begin);
+/* Empty, from `begin` on up to `border`; UINT64_MAX: none. */
+void load_batch_reset(struct load_batch *batch, struct load_place begin, uint64_t border);
 
 /* Lines and refusals together are as many as there may be. */
 static inline bool load_batch_is_full(const struct load_batch *batch)

@@ -28,7 +28,9 @@ void load_input_release(struct load_input *input)
 void load_input_resume(struct load_input *input, struct load_place place,
                        struct load_columns columns)
 {
-    assert(input->end == 0);
+    input->begin = input->end = 0;
+    input->scan = (struct load_scan){0};
+    input->is_ended = false;
     input->place = place;
     input->columns = columns;
     input->has_columns = place.offset > 0;
@@ -193,7 +195,7 @@ static bool handle(struct load_input *input, const struct record *record, struct
 enum load_pull load_input_pull(struct load_input *input, struct load_batch *batch)
 {
     struct record record;
-    while (!input->wrong[0] && !load_batch_is_full(batch)) {
+    while (!input->wrong[0] && !load_batch_is_full(batch) && input->place.offset < batch->border) {
         if (find_record(input, &record)) {
             if (!handle(input, &record, batch))
                 break;
@@ -206,5 +208,5 @@ enum load_pull load_input_pull(struct load_input *input, struct load_batch *batc
     bool is_empty = batch->line_count + batch->refusal_count == 0;
     if (input->wrong[0] && (is_empty || strbuf_failed(&batch->body)))
         return LOAD_BROKEN;
-    return is_empty ? LOAD_OVER : LOAD_READY;
+    return is_empty && input->place.offset < batch->border ? LOAD_OVER : LOAD_READY;
 }

@@ -40,8 +40,8 @@ enum load_pull {
 bool load_input_init(struct load_input *input, enum load_format format);
 void load_input_release(struct load_input *input);
 
-/* Go on from `place`, where a batch of an earlier run ended; the columns are those of then. Before
- * the first byte. */
+/* Go on from `place`, where a batch ended; the columns are those of then. What was fed and is not
+ * in a batch is forgotten: the next bytes are those behind that place. */
 void load_input_resume(struct load_input *input, struct load_place place,
                        struct load_columns columns);
 

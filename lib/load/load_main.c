@@ -123,7 +123,8 @@ static enum load_start find_start(struct program *program, const struct stat *st
         return LOAD_START_REFUSED;
     }
     return load_start_decide(&program->options, load_file_of(status),
-                             outcome == LOAD_STATE_FOUND ? &found : NULL, &program->state, say);
+                             outcome == LOAD_STATE_FOUND ? &found : NULL,
+                             (uint64_t)clock_wall_now().us / 1000000, &program->state, say);
 }
 
 static bool begin_fresh(struct program *program)
@@ -143,8 +144,8 @@ static bool go_on_behind(struct program *program)
     const struct load_state *state = &program->state;
     load_report_notice(&program->report,
                        "going on at line %" PRIu64 "; %" PRIu64 " lines are stored",
-                       state->stored_to.line, state->stored.accepted);
-    if (lseek(program->task.fd, (off_t)state->stored_to.offset, SEEK_SET) < 0) {
+                       state->ledger.stored_to.line, load_ledger_tally(&state->ledger).accepted);
+    if (lseek(program->task.fd, (off_t)state->ledger.stored_to.offset, SEEK_SET) < 0) {
         load_report_error(&program->report, "cannot read %s: %s", program->options.path,
                           strerror(errno));
         return false;
@@ -214,7 +215,8 @@ static int load(struct program *program, struct strbuf *say)
     case LOAD_START_DONE:
         load_report_error(&program->report,
                           "already loaded at %s, %" PRIu64 " samples; remove %s to load it again",
-                          program->state.url, program->state.stored.accepted, program->state_path);
+                          program->state.url, load_ledger_tally(&program->state.ledger).accepted,
+                          program->state_path);
         return EXIT_SUCCESS;
     case LOAD_START_REFUSED:
         break;

@@ -11,7 +11,7 @@
 
 enum option_kind { OPTION_TEXT, OPTION_INTEGER, OPTION_FLAG };
 
-enum { JOBS_MAX = 64, SECONDS_MAX = 31536000 };
+enum { SECONDS_MAX = 31536000 };
 
 #define AT(field) offsetof(struct load_options, field)
 
@@ -31,7 +31,7 @@ static const struct option_row {
      "lines a request, up to 10000; 1000 by default"},
     {"batch-bytes", "N", OPTION_INTEGER, AT(batch_bytes), LOAD_BODY_BYTES_MIN, LOAD_BODY_BYTES_MAX,
      "bytes a request, 1024 to 4194304; 262144 by default"},
-    {"jobs", "N", OPTION_INTEGER, AT(jobs), 1, JOBS_MAX,
+    {"jobs", "N", OPTION_INTEGER, AT(jobs), 1, LOAD_JOBS_MAX,
      "requests under way at once, 1 to 64; 4 by default"},
     {"token", "TEXT", OPTION_TEXT, AT(token), 0, 0,
      "of the service; better in the environment, API_TOKEN, for ps shows this"},

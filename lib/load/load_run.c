@@ -15,14 +15,13 @@
 #include "load_pause.h"
 #include "load_post.h"
 
-enum { WHY_BYTES_MAX = 2048, SAVE_MS = 1000, BLOCKS_A_TURN = 64 };
+enum { WHY_BYTES_MAX = 2048, SAVE_MS = 1000, BLOCKS_A_TURN = 64, SEND_AHEAD_BYTES = 64 << 20 };
 
 enum job_phase { JOB_IDLE, JOB_WAITING, JOB_SENT };
 
 struct job {
     enum job_phase phase;
     struct load_batch batch;
-    uint64_t number;     /* in the ledger */
     size_t first, count; /* its lines that are sent now */
     struct load_tally tally;
     unsigned attempts; /* of these lines */
@@ -34,7 +33,7 @@ struct run {
     const struct load_task *task;
     struct load_report *report;
     struct load_input input;
-    struct load_ledger ledger;
+    struct load_ledger *ledger; /* the state's */
     struct load_post *post;
     struct job *jobs;
     size_t job_count;
@@ -44,6 +43,10 @@ struct run {
     enum load_end end;
     struct mono_time began, now, held_until, progressed, next_save;
     uint64_t first_bytes, first_samples; /* where this run began */
+    uint64_t opened_to;                  /* end of the last batch */
+    uint64_t sent_before;                /* up to there runs before this one may have sent */
+    size_t part_count;                   /* of theirs, those whose batches were not cut yet */
+    struct load_part parts[LOAD_JOBS_MAX];
     struct load_summary *summary;
     struct strbuf why;
     struct load_target target;
@@ -80,7 +83,19 @@ static bool is_settled(const struct run *run)
         if (run->jobs[i].phase != JOB_IDLE && run->jobs[i].is_in_doubt)
             return false;
     }
-    return !load_ledger_has_gap(&run->ledger);
+    return run->opened_to >= run->sent_before;
+}
+
+static void note_parts(const struct run *run, struct load_state *state)
+{
+    memcpy(state->parts, run->parts, run->part_count * sizeof *run->parts);
+    state->part_count = run->part_count;
+    for (size_t i = 0; i < run->job_count && state->part_count < LOAD_JOBS_MAX; i++) {
+        const struct job *job = &run->jobs[i];
+        if (job->phase != JOB_IDLE && job->count < job->batch.line_count)
+            state->parts[state->part_count++] =
+                (struct load_part){job->batch.begin.offset, job->first, job->count, job->tally};
+    }
 }
 
 /* While it goes on nothing is certain: it may be killed after a request that no state knows of. */
@@ -91,12 +106,15 @@ static void save(struct run *run, bool is_end)
     error_init(&err);
     state->format = run->input.format;
     state->columns = run->input.columns;
-    state->stored_to = run->ledger.stored_to;
-    state->stored = run->ledger.stored;
+    state->saved_at = (uint64_t)clock_wall_now().us / 1000000;
     state->is_settled = is_end && is_settled(run);
     state->is_done = is_end && run->end == LOAD_END_STORED;
+    state->sent_to = run->opened_to + (is_end ? 0 : SEND_AHEAD_BYTES);
+    if (state->sent_to < run->sent_before)
+        state->sent_to = run->sent_before;
+    note_parts(run, state);
     run->next_save = mono_after_ms(run->now, SAVE_MS);
-    bool has_begun = run->is_aimed || state->stored_to.offset > 0;
+    bool has_begun = run->is_aimed || state->ledger.stored_to.offset > 0;
     if (has_begun && run->task->state_path &&
         load_state_save(run->task->state_path, state, &err) != ERR_OK)
         FAIL(run, "%s", err.detail);
@@ -157,9 +175,28 @@ static void close_job(struct run *run, struct job *job)
         load_report_rejection(run->report, job->batch.refusals[i].number,
                               slice_from_string(job->batch.refusals[i].reason));
     job->tally.rejected += job->batch.refusal_count;
-    load_ledger_close(&run->ledger, job->number, job->tally);
+    load_ledger_add(run->ledger,
+                    &(struct load_range){job->batch.begin, job->batch.end, job->tally});
     job->phase = JOB_IDLE;
     run->progressed = run->now;
+}
+
+/* Where a run before had sent less of the batch than all of it. */
+static void take_up_part(struct run *run, struct job *job)
+{
+    for (size_t i = 0; i < run->part_count; i++) {
+        const struct load_part part = run->parts[i];
+        if (part.offset != job->batch.begin.offset)
+            continue;
+        run->parts[i] = run->parts[--run->part_count];
+        if (part.first + part.count > job->batch.line_count)
+            return;
+        job->first = part.first;
+        job->count = part.count;
+        job->tally = part.tally;
+        job->is_in_doubt = true;
+        return;
+    }
 }
 
 static void open_job(struct run *run, struct job *job)
@@ -172,16 +209,19 @@ static void open_job(struct run *run, struct job *job)
     }
     if (jobs_in(run, JOB_WAITING) + jobs_in(run, JOB_SENT) == 0)
         run->progressed = run->now;
-    job->number = load_ledger_open(&run->ledger, job->batch.end);
+    run->opened_to = job->batch.end.offset;
     job->first = 0;
     job->count = job->batch.line_count;
     job->tally = (struct load_tally){0};
     job->attempts = 0;
     job->is_in_doubt = false;
+    take_up_part(run, job);
     if (job->count == 0)
         close_job(run, job);
     else
         wait_until_due(job, run->now);
+    if (run->opened_to > run->task->state->sent_to)
+        save(run, false);
 }
 
 /* False: nothing to read yet, or never more. */
@@ -210,12 +250,31 @@ static struct job *idle_job(struct run *run)
     return NULL;
 }
 
+/* What a run before has stored is passed over. */
+static bool pass_what_is_stored(struct run *run)
+{
+    struct load_place end;
+    if (!load_ledger_covers(run->ledger, run->input.place, &end))
+        return true;
+    if (lseek(run->task->fd, (off_t)end.offset, SEEK_SET) < 0) {
+        FAIL(run, "cannot read %s: %s", run->task->options->path, strerror(errno));
+        return false;
+    }
+    load_input_resume(&run->input, end, run->input.columns);
+    return true;
+}
+
 /* The job that is cut next. NULL: not now. */
 static struct job *job_to_fill(struct run *run)
 {
-    if (!run->filling && load_ledger_has_room(&run->ledger) && (run->filling = idle_job(run)))
-        load_batch_reset(&run->filling->batch, run->input.place);
-    return run->filling;
+    struct job *job = run->filling ? run->filling : idle_job(run);
+    if (!job || run->filling)
+        return job;
+    if (!pass_what_is_stored(run))
+        return NULL;
+    load_batch_reset(&job->batch, run->input.place,
+                     load_ledger_border(run->ledger, run->input.place));
+    return run->filling = job;
 }
 
 /* However long nothing of it is a sample: signals, answers and the state have their turn. */
@@ -327,6 +386,7 @@ static void take_answer(struct run *run, struct job *job, const struct load_post
     case LOAD_TOO_MUCH:
         job->count /= 2;
         wait_until_due(job, run->now);
+        save(run, false); /* or a later run would send the whole, of which a part is stored then */
         break;
     case LOAD_REFUSED:
         /* Of line protocol the service keeps what others of its lines are. */
@@ -380,15 +440,16 @@ static void look_for_an_end(struct run *run)
 
 static void report_progress(struct run *run)
 {
-    const struct load_ledger *ledger = &run->ledger;
-    const struct load_progress progress = {
-        .input_bytes = run->task->input_bytes,
-        .done_bytes = ledger->stored_to.offset,
-        .done_samples = ledger->all.accepted + ledger->all.rejected,
-        .first_bytes = run->first_bytes,
-        .first_samples = run->first_samples,
-        .retries = run->summary->retries,
-        .seconds = (double)mono_us_between(run->began, run->now) / 1e6};
+    const struct load_ledger *ledger = run->ledger;
+    const struct load_tally all = load_ledger_tally(ledger);
+    const struct load_progress progress = {.input_bytes = run->task->input_bytes,
+                                           .done_bytes = ledger->stored_to.offset,
+                                           .done_samples = all.accepted + all.rejected,
+                                           .first_bytes = run->first_bytes,
+                                           .first_samples = run->first_samples,
+                                           .retries = run->summary->retries,
+                                           .seconds =
+                                               (double)mono_us_between(run->began, run->now) / 1e6};
     load_report_progress(run->report, &progress, run->now);
 }
 
@@ -428,7 +489,7 @@ static void turn(struct run *run)
 static void wait_for_something(struct run *run)
 {
     bool can_fill = !run->is_input_over && !run->is_ending && !run->waits_for_input &&
-                    jobs_in(run, JOB_IDLE) > 0 && load_ledger_has_room(&run->ledger);
+                    jobs_in(run, JOB_IDLE) > 0;
     if (!can_fill && !is_over(run))
         load_post_wait(run->post, run->waits_for_input ? run->task->fd : -1,
                        run->is_ending ? LOAD_REPORT_MS : milliseconds_to_wait(run));
@@ -452,15 +513,20 @@ static bool set_up_jobs(struct run *run)
 static bool set_up(struct run *run)
 {
     const struct load_options *options = run->task->options;
-    const struct load_state *state = run->task->state;
+    struct load_state *state = run->task->state;
+    const struct load_tally before = load_ledger_tally(&state->ledger);
     const struct load_post_options post = {(size_t)options->jobs, options->token,
                                            options->timeout_seconds};
     strbuf_init(&run->why, WHY_BYTES_MAX);
-    load_ledger_init(&run->ledger, state->stored_to, state->stored);
-    run->first_bytes = state->stored_to.offset;
-    run->first_samples = state->stored.accepted + state->stored.rejected;
+    run->ledger = &state->ledger;
+    run->first_bytes = state->ledger.stored_to.offset;
+    run->first_samples = before.accepted + before.rejected;
+    run->opened_to = state->ledger.stored_to.offset;
+    run->sent_before = state->is_settled ? 0 : state->sent_to;
+    run->part_count = state->part_count;
+    memcpy(run->parts, state->parts, state->part_count * sizeof *state->parts);
     bool is_complete = load_input_init(&run->input, state->format);
-    load_input_resume(&run->input, state->stored_to, state->columns);
+    load_input_resume(&run->input, state->ledger.stored_to, state->columns);
     is_complete = set_up_jobs(run) && is_complete;
     run->post = load_post_new(&post);
     return is_complete && run->post;
@@ -500,7 +566,7 @@ enum load_end load_run(const struct load_task *task, struct load_summary *summar
         run.end = LOAD_END_STORED;
     run.now = clock_mono_now();
     save(&run, true);
-    summary->tally = run.ledger.all;
+    summary->tally = load_ledger_tally(&task->state->ledger);
     summary->seconds = (double)mono_us_between(run.began, run.now) / 1e6;
     load_report_end(run.report);
     tear_down(&run);

@@ -1,13 +1,13 @@
 /*
  * load_run: one run of a load: read, cut, send, send again, note what is stored.
  *
- * A job is one batch: sent, waiting to be sent again, or none. Every batch is open in the ledger
- * from the moment it is cut until all of it is stored or rejected, and its body is kept as long.
+ * A job is one batch: sent, waiting to be sent again, or none. Its body is kept until all of it is
+ * stored or rejected; then it is in the ledger, wherever in the input it lies.
  *
  * A request's key is made of the load's id, the batch's first byte, and which of its lines the
- * request has: all of them, or, where the service finds the whole too much (it bounds the types
- * and hours of one request), half of them and so on. The same key so always has the same body, as
- * long as the service's bounds stay what they are.
+ * request has: all of them, or, where the service finds the whole too much (its bytes, its types),
+ * half of them and so on. Which these were the state has before they are sent, and up to where
+ * anything was sent: a later run sends the same bytes by the same keys, until it is beyond that.
  */
 #ifndef LIB_LOAD_LOAD_RUN_H
 #define LIB_LOAD_LOAD_RUN_H

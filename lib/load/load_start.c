@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { KEYS_KNOWN_SECONDS = 86400 }; /* unless the service is told otherwise */
+
 static void start_fresh(const struct load_options *options, struct load_file file,
                         struct load_state *state)
 {
@@ -11,8 +13,9 @@ static void start_fresh(const struct load_options *options, struct load_file fil
         .file = file,
         .format = options->format,
         .limits = {.samples_max = LOAD_SAMPLES_DEFAULT, .body_bytes_max = LOAD_BODY_BYTES_DEFAULT},
-        .is_strict = options->is_strict,
-        .stored_to = {.offset = 0, .line = 1}};
+        .is_strict = options->is_strict};
+    load_ledger_init(&state->ledger, (struct load_place){.offset = 0, .line = 1},
+                     (struct load_tally){0});
     (void)snprintf(state->url, sizeof state->url, "%s", options->url);
     (void)snprintf(state->precision, sizeof state->precision, "%s",
                    options->precision ? options->precision : "ns");
@@ -70,10 +73,11 @@ static void choose_cuts(const struct load_options *options, struct load_state *s
 }
 
 enum load_start load_start_decide(const struct load_options *options, struct load_file file,
-                                  const struct load_state *found, struct load_state *state,
-                                  struct strbuf *say)
+                                  const struct load_state *found, uint64_t now,
+                                  struct load_state *state, struct strbuf *say)
 {
-    if (!found || (found->is_settled && found->stored_to.offset == 0)) {
+    if (!found || (found->is_settled && found->ledger.stored_to.offset == 0 &&
+                   found->ledger.range_count == 0)) {
         start_fresh(options, file, state);
         return LOAD_START_FRESH;
     }
@@ -81,11 +85,16 @@ enum load_start load_start_decide(const struct load_options *options, struct loa
     const char *conflict = find_conflict(options, file, found);
     if (conflict) {
         strbuf_printf(say, "%s; %" PRIu64 " of its lines are stored", conflict,
-                      found->stored.accepted);
+                      load_ledger_tally(&found->ledger).accepted);
         return LOAD_START_REFUSED;
     }
     if (found->is_done)
         return LOAD_START_DONE;
     choose_cuts(options, state, say);
+    if (!found->is_settled && now > found->saved_at + KEYS_KNOWN_SECONDS)
+        strbuf_printf(say,
+                      "it was left %" PRIu64 " hours ago: what was sent then and not answered is "
+                      "stored twice, unless the service's IDEMPOTENCY_TTL_SECONDS is longer\n",
+                      (now - found->saved_at) / 3600);
     return LOAD_START_RESUMED;
 }

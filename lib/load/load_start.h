@@ -18,10 +18,10 @@ enum load_start {
 /*
  * Decide by the state of an earlier run, `found`, or NULL. `state` gets what this run begins
  * with. The cuts must be those of the earlier run unless it is settled, whatever the options say:
- * then, and when there is something else to know, `say` has a line for it.
+ * then, and when there is something else to know, `say` has a line for it. `now`: Unix seconds.
  */
 enum load_start load_start_decide(const struct load_options *options, struct load_file file,
-                                  const struct load_state *found, struct load_state *state,
-                                  struct strbuf *say);
+                                  const struct load_state *found, uint64_t now,
+                                  struct load_state *state, struct strbuf *say);
 
 #endif

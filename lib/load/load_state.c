@@ -13,7 +13,7 @@
 
 #include "number.h"
 
-static const char heading[] = "analytics-load state 1";
+static const char heading[] = "analytics-load state 2";
 
 struct load_file load_file_of(const struct stat *status)
 {
@@ -35,7 +35,8 @@ bool load_state_new_id(char id[LOAD_ID_BYTES])
 
 /* --- As text ------------------------------------------------------------------------ */
 
-enum row_kind { ROW_NUMBER, ROW_SIZE, ROW_INDEX, ROW_FLAG, ROW_TEXT };
+/* Of the last two a line for each follows. */
+enum row_kind { ROW_NUMBER, ROW_SIZE, ROW_INDEX, ROW_FLAG, ROW_TEXT, ROW_RANGES, ROW_PARTS };
 
 #define ROW(name_, kind_, field_)                                                                  \
     {                                                                                              \
@@ -61,13 +62,47 @@ static const struct row {
     ROW("batch", ROW_SIZE, limits.samples_max),
     ROW("batch-bytes", ROW_SIZE, limits.body_bytes_max),
     ROW("strict", ROW_FLAG, is_strict),
-    ROW("stored-bytes", ROW_NUMBER, stored_to.offset),
-    ROW("next-line", ROW_NUMBER, stored_to.line),
-    ROW("accepted", ROW_NUMBER, stored.accepted),
-    ROW("rejected", ROW_NUMBER, stored.rejected),
+    ROW("stored-bytes", ROW_NUMBER, ledger.stored_to.offset),
+    ROW("next-line", ROW_NUMBER, ledger.stored_to.line),
+    ROW("accepted", ROW_NUMBER, ledger.stored.accepted),
+    ROW("rejected", ROW_NUMBER, ledger.stored.rejected),
+    ROW("ranges", ROW_RANGES, ledger.range_count),
+    ROW("parts", ROW_PARTS, part_count),
+    ROW("sent-bytes", ROW_NUMBER, sent_to),
+    ROW("saved", ROW_NUMBER, saved_at),
     ROW("settled", ROW_FLAG, is_settled),
     ROW("done", ROW_FLAG, is_done),
 };
+
+enum { RANGE_NUMBERS = 6, PART_NUMBERS = 5 };
+
+static void write_numbers(struct strbuf *out, const uint64_t *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        strbuf_printf(out, "%s%" PRIu64, i > 0 ? " " : "", numbers[i]);
+    strbuf_append_char(out, '\n');
+}
+
+static void write_ranges(const struct load_ledger *ledger, struct strbuf *out)
+{
+    for (size_t i = 0; i < ledger->range_count; i++) {
+        const struct load_range *range = &ledger->ranges[i];
+        const uint64_t numbers[RANGE_NUMBERS] = {range->begin.offset,   range->begin.line,
+                                                 range->end.offset,     range->end.line,
+                                                 range->tally.accepted, range->tally.rejected};
+        write_numbers(out, numbers, RANGE_NUMBERS);
+    }
+}
+
+static void write_parts(const struct load_state *state, struct strbuf *out)
+{
+    for (size_t i = 0; i < state->part_count; i++) {
+        const struct load_part *part = &state->parts[i];
+        const uint64_t numbers[PART_NUMBERS] = {part->offset, part->first, part->count,
+                                                part->tally.accepted, part->tally.rejected};
+        write_numbers(out, numbers, PART_NUMBERS);
+    }
+}
 
 static void write_row(const struct load_state *state, const struct row *row, struct strbuf *out)
 {
@@ -88,6 +123,14 @@ static void write_row(const struct load_state *state, const struct row *row, str
     case ROW_TEXT:
         strbuf_printf(out, "%s %s\n", row->name, (const char *)field);
         break;
+    case ROW_RANGES:
+        strbuf_printf(out, "%s %zu\n", row->name, state->ledger.range_count);
+        write_ranges(&state->ledger, out);
+        break;
+    case ROW_PARTS:
+        strbuf_printf(out, "%s %zu\n", row->name, state->part_count);
+        write_parts(state, out);
+        break;
     }
 }
 
@@ -103,7 +146,46 @@ static bool read_number(struct slice text, int64_t max, int64_t *out)
     return number_parse_int64(text, 0, max, out);
 }
 
-static bool read_row(struct slice text, const struct row *row, struct load_state *state)
+static bool read_numbers(struct slice text, uint64_t *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!number_parse_uint64(slice_cut(&text, ' '), &numbers[i]))
+            return false;
+    }
+    return text.len == 0;
+}
+
+/* In order, apart from each other, beyond what comes before. */
+static bool read_ranges(struct slice *rest, size_t count, struct load_ledger *ledger)
+{
+    uint64_t behind = ledger->stored_to.offset, n[RANGE_NUMBERS];
+    for (size_t i = 0; i < count; i++) {
+        if (!read_numbers(slice_cut(rest, '\n'), n, RANGE_NUMBERS) || n[0] <= behind ||
+            n[2] <= n[0] || n[1] == 0 || n[3] < n[1])
+            return false;
+        behind = n[2];
+        ledger->ranges[ledger->range_count++] =
+            (struct load_range){{n[0], n[1]}, {n[2], n[3]}, {n[4], n[5]}};
+    }
+    return true;
+}
+
+static bool read_parts(struct slice *rest, size_t count, struct load_state *state)
+{
+    uint64_t n[PART_NUMBERS];
+    for (size_t i = 0; i < count; i++) {
+        if (!read_numbers(slice_cut(rest, '\n'), n, PART_NUMBERS) || n[1] > LOAD_SAMPLES_MAX ||
+            n[2] == 0 || n[2] > LOAD_SAMPLES_MAX)
+            return false;
+        state->parts[state->part_count++] =
+            (struct load_part){n[0], (size_t)n[1], (size_t)n[2], {n[3], n[4]}};
+    }
+    return true;
+}
+
+/* With the lines that follow it in `rest`, if it is one that has such. */
+static bool read_row(struct slice text, struct slice *rest, const struct row *row,
+                     struct load_state *state)
 {
     void *field = (char *)state + row->offset;
     int64_t number = 0;
@@ -130,6 +212,11 @@ static bool read_row(struct slice text, const struct row *row, struct load_state
             return false;
         memcpy(field, text.ptr, text.len);
         return true;
+    case ROW_RANGES:
+        return read_number(text, LOAD_RANGES_MAX, &number) &&
+               read_ranges(rest, (size_t)number, &state->ledger);
+    case ROW_PARTS:
+        return read_number(text, LOAD_JOBS_MAX, &number) && read_parts(rest, (size_t)number, state);
     }
     return false;
 }
@@ -154,11 +241,11 @@ bool load_state_read(struct slice text, struct load_state *state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         value = next_line(&text, &name);
         if (!slice_equals(name, slice_from_string(rows[i].name)) ||
-            !read_row(value, &rows[i], state))
+            !read_row(value, &text, &rows[i], state))
             return false;
     }
     return text.len == 0 && strlen(state->id) == LOAD_ID_BYTES - 1 &&
-           state->limits.samples_max <= LOAD_SAMPLES_MAX && state->stored_to.line > 0;
+           state->limits.samples_max <= LOAD_SAMPLES_MAX && state->ledger.stored_to.line > 0;
 }
 
 /* --- As a file ---------------------------------------------------------------------- */

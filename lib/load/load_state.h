@@ -19,11 +19,19 @@
 #include "slice.h"
 #include "strbuf.h"
 
-enum { LOAD_ID_BYTES = 33, LOAD_STATE_BYTES_MAX = 4096 };
+enum { LOAD_ID_BYTES = 33, LOAD_STATE_BYTES_MAX = 32 * 1024 };
 
 /* By which a file is known again. */
 struct load_file {
     uint64_t bytes, modified_ns, inode;
+};
+
+/* A batch that the service found too much: which of its lines were sent at last, as one request.
+ * Those before them are stored or rejected. */
+struct load_part {
+    uint64_t offset; /* where the batch begins */
+    size_t first, count;
+    struct load_tally tally; /* of the lines before */
 };
 
 struct load_state {
@@ -35,11 +43,14 @@ struct load_state {
     struct load_columns columns;
     struct load_limits limits;
     bool is_strict;
-    struct load_place stored_to;
-    struct load_tally stored;
-    /* Of what lies behind stored_to nothing was stored, for certain: it may be cut anew. */
+    struct load_ledger ledger;
+    uint64_t sent_to; /* nothing of what lies beyond this offset was ever sent */
+    /* Of what is not in the ledger nothing is stored, for certain: it may be cut anew. */
     bool is_settled;
     bool is_done;
+    uint64_t saved_at; /* Unix seconds */
+    size_t part_count;
+    struct load_part parts[LOAD_JOBS_MAX];
 };
 
 struct load_file load_file_of(const struct stat *status);

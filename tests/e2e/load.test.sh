@@ -252,6 +252,17 @@ interrupt() { # interrupt SIGNAL CODE
 }
 interrupt INT 130
 interrupt TERM 143
+# However often, and with whatever is stored beyond what is not.
+csv 60000 again >again.csv
+for ((i = 0; i < 15; i++)); do
+    "$load" --url="$base" --batch=$((5 + RANDOM % 20)) --jobs=$((1 + RANDOM % 32)) --quiet again.csv >/dev/null 2>&1 &
+    loader=$!
+    sleep "0.$((RANDOM % 3))$((RANDOM % 10))"
+    kill -s "$([ $((RANDOM % 3)) = 0 ] && echo INT || echo KILL)" "$loader" 2>/dev/null
+    wait "$loader" 2>/dev/null
+done
+load_file --jobs=3 again.csv
+check "interrupted again and again, each line is stored once" eval '{ loads 60000 || has "already loaded"; } && stored_once again 60000'
 csv 200000 terminal >terminal.csv
 if command -v script >/dev/null; then
     script -qec "$load --url=$base --batch=100 terminal.csv" /dev/null >"$work/body" 2>&1 </dev/null
@@ -288,6 +299,34 @@ load_file --give-up=1 nobody.csv
 check "without any progress it gives up" eval 'is 1 && has "nothing was stored for 1 s: " && tells accepted 0'
 check "and can go on" eval '[ "$(state_of nobody.csv done)" = 0 ] && has "the same command goes on"'
 
+# Of what was sent in parts the whole was never sent: it must not be, once the service would take it.
+service_start parts MAX_TYPES=1
+(csv 500 first; csv 500 second | sed 1d) >parts.csv
+load_file --strict parts.csv
+check "of a batch some is stored, and the rest refused" eval 'is 1 && has "refuses lines " && holds first 500'
+service_stop
+MAX_TYPES=10 start_again
+load_file --strict --batch=77 parts.csv
+check "and once it is taken each is stored once" eval 'loads 1000 && stored_once first 500 && stored_once second 500'
+service_stop
+
+# One line in the middle that the service does not take yet; what is beyond it is stored by then.
+service_start gap INGEST_BODY_LIMIT_BYTES=2000
+{
+    ndjson 100 gap
+    printf '{"timestamp":1771632000,"value":1,"type":"gap"%3000s}\n' ''
+    ndjson 400 gap
+} >gap.ndjson
+load_file --batch=10 --jobs=8 gap.ndjson
+check "one line is refused, and what is stored beyond it is noted" eval \
+    'is 1 && has "refuses lines 101 to 101: 413" && [ "$(state_of gap.ndjson ranges)" -gt 0 ]'
+check "none of it is there that is not counted" eval 'stored_once gap "$(figure accepted)"'
+service_stop
+INGEST_BODY_LIMIT_BYTES=10000 start_again
+load_file --batch=9 gap.ndjson
+check "once it is taken all is stored, once" eval 'loads 501 && stored_once gap 501 && [ "$(figure requests)" -lt 50 ]'
+service_stop
+
 service_start limited RATE_LIMIT_REQUESTS=2 RATE_LIMIT_WINDOW_SECONDS=2
 load_file --batch=10 --jobs=2 - < <(csv 80 limited)
 check "a rate limit is kept to" eval 'loads 80 && holds limited 80'
@@ -300,9 +339,9 @@ check "without the token it is refused" eval 'is 1 && has "401 " && has "the tok
 check "with it, it goes on" eval 'API_TOKEN=s3cret load_file nobody.csv; loads 10'
 csv 100 small >small.csv
 load_file --token=s3cret small.csv
-check "a request that is too large is told" eval 'is 1 && has "refuses lines 2 to 101: 413 " && has "try a smaller --batch-bytes"'
-load_file --token=s3cret --batch-bytes=1800 small.csv
-check "and may be made smaller" loads 100
+check "a request that is too large goes in parts" eval 'loads 100 && tells requests 6'
+load_file --token=s3cret - < <(printf '{"timestamp":1,"value":2,"type":"t"%3000s}\n' '')
+check "a line that is, is told" eval 'is 1 && has "refuses lines 1 to 1: 413 " && has "a larger limit of the service"'
 load_file --url="$base/nowhere" --token=s3cret - < <(csv 1 x)
 check "a place that takes no samples is told" eval 'is 1 && has "404 " && has "is --url right?"'
 service_stop

@@ -135,10 +135,21 @@ static void of_a_single_line_it_says_that_this_one_is_wrong(void **state)
     assert_int_equal(load_answer_judge(&strict, &rejections, &why), LOAD_REFUSED);
 }
 
+static void what_is_too_long_may_fit_in_halves(void **state)
+{
+    (void)state;
+    struct load_rejections rejections = {NULL, tell, 0};
+    const struct load_answer one = {413, SLICE("{\"title\":\"Too long\"}"), 1, true};
+    assert_judged(413, "{\"title\":\"Too long\"}", true, LOAD_TOO_MUCH, 0, "");
+    strbuf_reset(&why);
+    assert_int_equal(load_answer_judge(&one, &rejections, &why), LOAD_REFUSED);
+    assert_why("413 Too long");
+}
+
 static void other_refusals_are_final(void **state)
 {
     (void)state;
-    static const long statuses[] = {301, 400, 401, 403, 404, 405, 413, 415, 422};
+    static const long statuses[] = {301, 400, 401, 403, 404, 405, 415, 422};
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
         assert_judged(statuses[i], "{\"title\":\"No\"}", true, LOAD_REFUSED, 0, "");
     assert_why("422 No");
@@ -263,6 +274,7 @@ int main(void)
         cmocka_unit_test(who_wants_all_or_nothing_has_nothing),
         cmocka_unit_test(a_refusal_of_the_whole_body_says_that_it_is_too_much),
         cmocka_unit_test(of_a_single_line_it_says_that_this_one_is_wrong),
+        cmocka_unit_test(what_is_too_long_may_fit_in_halves),
         cmocka_unit_test(other_refusals_are_final),
         cmocka_unit_test(what_passes_is_tried_again),
         cmocka_unit_test(each_format_has_its_place),

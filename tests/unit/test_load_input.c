@@ -49,7 +49,7 @@ static void cut_on(struct load_input *input, struct slice rest, struct load_limi
     enum load_pull pull;
     assert_true(load_batch_init(&batch, limits));
     do {
-        load_batch_reset(&batch, input->place);
+        load_batch_reset(&batch, input->place, UINT64_MAX);
         while ((pull = load_input_pull(input, &batch)) == LOAD_HUNGRY)
             feed(input, &rest, block);
         if (pull == LOAD_READY)
@@ -162,7 +162,7 @@ static void a_later_run_cuts_the_rest_alike(void **state)
         assert_true(load_input_init(&input, LOAD_UNKNOWN));
         assert_true(load_batch_init(&batch, limits));
         while (pull == LOAD_READY) {
-            load_batch_reset(&batch, input.place);
+            load_batch_reset(&batch, input.place, UINT64_MAX);
             while ((pull = load_input_pull(&input, &batch)) == LOAD_HUNGRY)
                 feed(&input, &rest, LOAD_BLOCK_BYTES);
             if (pull == LOAD_READY)
@@ -223,7 +223,7 @@ static void a_string_is_closed_within_a_bound(void **state)
         struct slice rest = strbuf_slice(&text);
         assert_true(load_input_init(&input, LOAD_INFLUX));
         assert_true(load_batch_init(&batch, (struct load_limits){1000, 1 << 20}));
-        load_batch_reset(&batch, input.place);
+        load_batch_reset(&batch, input.place, UINT64_MAX);
         while (load_input_pull(&input, &batch) == LOAD_HUNGRY)
             feed(&input, &rest, 1000);
         assert_int_equal(batch.line_count, 2);
@@ -411,7 +411,7 @@ static void quoted_cells_of_any_bytes_come_through(void **state)
     struct slice rest = strbuf_slice(&csv);
     assert_true(load_input_init(&input, LOAD_CSV));
     assert_true(load_batch_init(&batch, plenty));
-    load_batch_reset(&batch, input.place);
+    load_batch_reset(&batch, input.place, UINT64_MAX);
     while (load_input_pull(&input, &batch) == LOAD_HUNGRY)
         feed(&input, &rest, 1 + test_random_below(&chance, 100));
     assert_int_equal(batch.line_count, 500);
@@ -479,7 +479,7 @@ static const char *pull_long_line(enum load_format format, struct slice text, si
     assert_true(load_batch_init(&batch, plenty));
     if (format == LOAD_CSV)
         load_input_resume(&input, (struct load_place){100, 7}, (struct load_columns){0, 1, 2});
-    load_batch_reset(&batch, input.place);
+    load_batch_reset(&batch, input.place, UINT64_MAX);
     while ((pull = load_input_pull(&input, &batch)) == LOAD_HUNGRY)
         feed(&input, &text, block);
     (void)snprintf(said, sizeof said, "%s", pull == LOAD_BROKEN ? input.wrong : "fine");
@@ -529,7 +529,7 @@ static void lines_of_a_batch_can_be_had_in_parts(void **state)
     (void)state;
     struct load_batch batch;
     assert_true(load_batch_init(&batch, plenty));
-    load_batch_reset(&batch, (struct load_place){0, 1});
+    load_batch_reset(&batch, (struct load_place){0, 1}, UINT64_MAX);
     for (uint64_t i = 1; i <= 3; i++) {
         strbuf_printf(&batch.body, "line %u\n", (unsigned)i);
         assert_true(load_batch_take_line(&batch, i));
@@ -547,7 +547,7 @@ static void lines_of_a_body_are_found_in_the_input(void **state)
         {10, 11, 13, 20, 0}, {13, 20, 0, 0, 0}, {20, 0, 0, 0, 0}};
     struct load_batch batch;
     assert_true(load_batch_init(&batch, plenty));
-    load_batch_reset(&batch, (struct load_place){0, 1});
+    load_batch_reset(&batch, (struct load_place){0, 1}, UINT64_MAX);
     strbuf_append_slice(&batch.body, SLICE("two\nlines\n"));
     assert_true(load_batch_take_line(&batch, 10));
     strbuf_append_slice(&batch.body, SLICE("one\n"));

@@ -16,16 +16,25 @@
 #include "load_state.h"
 #include "test_random.h"
 
-static const struct load_state sample = {.id = "0123456789abcdef0123456789abcdef",
-                                         .file = {1234, 1795996800123456789, 42},
-                                         .url = "http://localhost:8000",
-                                         .format = LOAD_CSV,
-                                         .precision = "ms",
-                                         .columns = {3, 0, 7},
-                                         .limits = {500, 65536},
-                                         .is_strict = true,
-                                         .stored_to = {INT64_MAX, 77},
-                                         .stored = {70, 6}};
+enum { NOW = 1796000000 };
+
+static const struct load_state sample = {
+    .id = "0123456789abcdef0123456789abcdef",
+    .file = {1234, 1795996800123456789, 42},
+    .url = "http://localhost:8000",
+    .format = LOAD_CSV,
+    .precision = "ms",
+    .columns = {3, 0, 7},
+    .limits = {500, 65536},
+    .is_strict = true,
+    .ledger = {.stored_to = {1000, 77},
+               .stored = {50, 6},
+               .range_count = 2,
+               .ranges = {{{1001, 78}, {1200, 90}, {12, 0}}, {{1300, 95}, {1400, 99}, {8, 4}}}},
+    .sent_to = UINT64_MAX,
+    .saved_at = NOW - 86400,
+    .part_count = 2,
+    .parts = {{1200, 100, 25, {99, 1}}, {1400, 0, 1, {0, 0}}}};
 
 static void write_text(const struct load_state *state, struct strbuf *text)
 {
@@ -63,7 +72,9 @@ static void what_is_written_is_read(void **state)
     assert_true(reads(strbuf_slice(&text), &read));
     assert_same(&read, &sample);
     assert_string_equal(read.id, sample.id);
-    assert_int_equal(read.stored_to.offset, INT64_MAX);
+    assert_int_equal(read.sent_to, UINT64_MAX);
+    assert_int_equal(read.ledger.ranges[1].begin.line, 95);
+    assert_int_equal(read.parts[0].tally.accepted, 99);
     assert_int_equal(read.file.modified_ns, sample.file.modified_ns);
     assert_int_equal(read.columns.type, 7);
     assert_true(read.is_strict && !read.is_settled && !read.is_done);
@@ -76,6 +87,16 @@ static void the_longest_state_has_room(void **state)
     struct load_state longest = sample, read;
     struct strbuf text;
     memset(longest.url, 'u', sizeof longest.url - 1);
+    longest.ledger.range_count = LOAD_RANGES_MAX;
+    longest.part_count = LOAD_JOBS_MAX;
+    for (size_t i = 0; i < LOAD_RANGES_MAX; i++) {
+        uint64_t at = UINT64_MAX - 3 * (LOAD_RANGES_MAX - i);
+        longest.ledger.ranges[i] =
+            (struct load_range){{at, UINT64_MAX}, {at + 1, UINT64_MAX}, {UINT64_MAX, UINT64_MAX}};
+    }
+    for (size_t i = 0; i < LOAD_JOBS_MAX; i++)
+        longest.parts[i] = (struct load_part){
+            UINT64_MAX, LOAD_SAMPLES_MAX, LOAD_SAMPLES_MAX, {UINT64_MAX, UINT64_MAX}};
     write_text(&longest, &text);
     assert_true(reads(strbuf_slice(&text), &read));
     assert_same(&read, &longest);
@@ -109,7 +130,7 @@ static void any_byte_may_be_another_one(void **state)
                 assert_in_range(read.limits.samples_max, 1, LOAD_SAMPLES_MAX);
                 assert_in_range(read.limits.body_bytes_max, 1, LOAD_BODY_BYTES_MAX);
                 assert_in_range(read.format, LOAD_CSV, LOAD_INFLUX);
-                assert_true(read.columns.timestamp >= 0 && read.stored_to.line > 0);
+                assert_true(read.columns.timestamp >= 0 && read.ledger.stored_to.line > 0);
             }
             text.bytes[i] = was;
         }
@@ -204,7 +225,7 @@ static const char *decide(const struct load_options *options, const struct load_
     static char text[1000];
     struct strbuf say;
     strbuf_init(&say, sizeof text - 1);
-    assert_int_equal(load_start_decide(options, sample.file, found, decided, &say), expected);
+    assert_int_equal(load_start_decide(options, sample.file, found, NOW, decided, &say), expected);
     memcpy(text, strbuf_slice(&say).ptr, say.len);
     text[say.len] = '\0';
     strbuf_release(&say);
@@ -219,7 +240,7 @@ static void without_a_state_the_options_count(void **state)
     assert_string_equal(decide(&options, NULL, LOAD_START_FRESH, &decided), "");
     assert_int_equal(decided.limits.samples_max, LOAD_SAMPLES_DEFAULT);
     assert_int_equal(decided.limits.body_bytes_max, LOAD_BODY_BYTES_DEFAULT);
-    assert_int_equal(decided.stored_to.line, 1);
+    assert_int_equal(decided.ledger.stored_to.line, 1);
     assert_string_equal(decided.precision, "ns");
     options =
         (struct load_options){.url = "http://x", .precision = "s", .batch = 7, .batch_bytes = 2000};
@@ -266,6 +287,19 @@ static void what_one_service_has_another_one_has_not(void **state)
     }
 }
 
+static void what_the_service_may_have_forgotten_is_told(void **state)
+{
+    (void)state;
+    struct load_state found = sample, decided;
+    const struct load_options options = {.url = sample.url, .is_strict = true};
+    assert_string_equal(decide(&options, &found, LOAD_START_RESUMED, &decided), "");
+    found.saved_at -= 3600;
+    assert_non_null(strstr(decide(&options, &found, LOAD_START_RESUMED, &decided),
+                           "it was left 25 hours ago: "));
+    found.is_settled = true;
+    assert_string_equal(decide(&options, &found, LOAD_START_RESUMED, &decided), "");
+}
+
 static void what_is_done_stays_done(void **state)
 {
     (void)state;
@@ -273,7 +307,7 @@ static void what_is_done_stays_done(void **state)
     const struct load_options options = {.url = sample.url};
     found.is_done = true;
     (void)decide(&options, &found, LOAD_START_DONE, &decided);
-    assert_int_equal(decided.stored.accepted, 70);
+    assert_int_equal(load_ledger_tally(&decided.ledger).accepted, 70);
 }
 
 static void another_file_is_refused(void **state)
@@ -309,7 +343,7 @@ static void a_load_that_stored_nothing_binds_nobody(void **state)
     (void)state;
     struct load_state found = sample, decided;
     const struct load_options options = {.url = "http://other", .format = LOAD_NDJSON};
-    found.stored_to = (struct load_place){0, 1};
+    load_ledger_init(&found.ledger, (struct load_place){0, 1}, (struct load_tally){0});
     found.is_settled = true;
     found.file.bytes++;
     assert_string_equal(decide(&options, &found, LOAD_START_FRESH, &decided), "");
@@ -319,36 +353,50 @@ static void a_load_that_stored_nothing_binds_nobody(void **state)
 
 /* --- The ledger --------------------------------------------------------------------- */
 
-static void a_ledger_knows_the_prefix_in_any_order(void **state)
+/* Batches that were begun in order end in any. */
+static void a_ledger_knows_what_is_stored(void **state)
 {
     (void)state;
-    enum { BATCHES = 2000 };
+    enum { BATCHES = 1000, BYTES = 7, LINES = 2, BEFORE = 10 };
     struct test_random chance = test_random_start();
     static struct load_ledger ledger;
-    static bool is_closed[BATCHES];
-    uint64_t opened = 0, prefix = 0, closed_count = 0;
-    memset(is_closed, 0, sizeof is_closed);
-    load_ledger_init(&ledger, (struct load_place){10, 1}, (struct load_tally){5, 3});
+    static bool is_stored[BATCHES + 1];
+    struct load_place end;
+    uint64_t prefix = 0, count = 0;
+    memset(is_stored, 0, sizeof is_stored);
+    load_ledger_init(&ledger, (struct load_place){BEFORE, 1}, (struct load_tally){5, 3});
     while (prefix < BATCHES) {
-        uint64_t n = prefix + test_random_below(&chance, LOAD_AHEAD_MAX);
-        assert_int_equal(load_ledger_has_room(&ledger), opened - prefix < LOAD_AHEAD_MAX);
-        if (opened < BATCHES && load_ledger_has_room(&ledger) && test_random_below(&chance, 3)) {
-            const struct load_place end = {10 + 7 * (opened + 1), 1 + 2 * (opened + 1)};
-            assert_int_equal(load_ledger_open(&ledger, end), opened++);
-        } else if (n < opened && !is_closed[n]) {
-            load_ledger_close(&ledger, n, (struct load_tally){2, n % 2});
-            is_closed[n] = true;
-            closed_count++;
-        }
-        while (prefix < opened && is_closed[prefix])
+        uint64_t n = prefix + test_random_below(&chance, LOAD_JOBS_MAX);
+        if (n >= BATCHES || is_stored[n])
+            continue;
+        const struct load_range range = {{BEFORE + BYTES * n, 1 + LINES * n},
+                                         {BEFORE + BYTES * (n + 1), 1 + LINES * (n + 1)},
+                                         {LINES, 0}};
+        load_ledger_add(&ledger, &range);
+        is_stored[n] = true;
+        count++;
+        while (is_stored[prefix])
             prefix++;
-        assert_int_equal(ledger.stored_to.offset, 10 + 7 * prefix);
-        assert_int_equal(ledger.stored_to.line, 1 + 2 * prefix);
-        assert_int_equal(ledger.stored.accepted, 5 + 2 * prefix);
-        assert_int_equal(ledger.stored.rejected, 3 + prefix / 2);
-        assert_int_equal(ledger.all.accepted, 5 + 2 * closed_count);
-        assert_int_equal(load_ledger_has_gap(&ledger), closed_count > prefix);
+        assert_int_equal(ledger.stored_to.offset, BEFORE + BYTES * prefix);
+        assert_int_equal(ledger.stored_to.line, 1 + LINES * prefix);
+        assert_int_equal(ledger.stored.accepted, 5 + LINES * prefix);
+        assert_int_equal(load_ledger_tally(&ledger).accepted, 5 + LINES * count);
+        assert_int_equal(load_ledger_tally(&ledger).rejected, 3);
+        uint64_t at = prefix + test_random_below(&chance, LOAD_JOBS_MAX + 2), behind;
+        if (at > BATCHES)
+            at = BATCHES;
+        for (behind = at; is_stored[behind];)
+            behind++;
+        const struct load_place place = {BEFORE + BYTES * at, 1 + LINES * at};
+        assert_int_equal(load_ledger_covers(&ledger, place, &end), behind > at);
+        if (behind > at)
+            assert_int_equal(end.offset, BEFORE + BYTES * behind);
+        for (behind = at + 1; behind < BATCHES && (!is_stored[behind] || is_stored[behind - 1]);)
+            behind++;
+        assert_int_equal(load_ledger_border(&ledger, place),
+                         behind < BATCHES ? BEFORE + BYTES * behind : UINT64_MAX);
     }
+    assert_int_equal(ledger.range_count, 0);
 }
 
 int main(void)
@@ -366,11 +414,12 @@ int main(void)
         cmocka_unit_test(cuts_stay_while_something_is_in_doubt),
         cmocka_unit_test(cuts_may_change_when_all_is_settled),
         cmocka_unit_test(what_one_service_has_another_one_has_not),
+        cmocka_unit_test(what_the_service_may_have_forgotten_is_told),
         cmocka_unit_test(what_is_done_stays_done),
         cmocka_unit_test(another_file_is_refused),
         cmocka_unit_test(another_meaning_is_refused),
         cmocka_unit_test(a_load_that_stored_nothing_binds_nobody),
-        cmocka_unit_test(a_ledger_knows_the_prefix_in_any_order),
+        cmocka_unit_test(a_ledger_knows_what_is_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
