@@ -17,7 +17,8 @@ static void note_rejected(struct intake *in, int64_t index, const struct error *
 {
     error_add_fields(&in->wrong, why);
     in->refused_count++;
-    if (!in->is_partial || in->rejections_text.len > INTAKE_REJECTIONS_BYTES_MAX - REJECTION_BYTES)
+    bool is_listed = in->is_partial || in->receipt.left_out > 0;
+    if (!is_listed || in->rejections_text.len > INTAKE_REJECTIONS_BYTES_MAX - REJECTION_BYTES)
         return;
     json_write_object(&in->rejections);
     json_write_name(&in->rejections, "index");

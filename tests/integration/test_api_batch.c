@@ -92,6 +92,24 @@ static void all_that_is_wrong_is_told_and_nothing_is_stored(void **state)
     assert_true(test_app_has_header("RateLimit: \"post\";r=1;t=60\r\n"));
 }
 
+/* Of 400 hours the first 256 go in one step, and the others meet the limit behind them. */
+static void what_a_limit_leaves_out_of_a_large_request_is_told(void **state)
+{
+    (void)state;
+    enum { HOURS = 400 };
+    const char *const few[] = {"MAX_BUCKETS", "300", NULL};
+    static char body[HOURS * 64];
+    int len = 0;
+    for (int i = 0; i < HOURS; i++)
+        len += snprintf(body + len, sizeof body - (size_t)len,
+                        "%c{\"timestamp\":%d,\"value\":1,\"type\":\"a\"}", i ? ',' : '[', i * 3600);
+    (void)snprintf(body + len, sizeof body - (size_t)len, "]");
+    test_app_open(few);
+    assert_int_equal(post("", body), 201);
+    assert_true(test_app_body_has("\"accepted\":256,\"rejected\":[{\"index\":256,"));
+    assert_true(test_app_body_has("\"rejected_count\":144}"));
+}
+
 static void of_a_partial_request_what_is_good_is_stored(void **state)
 {
     (void)state;
@@ -233,6 +251,7 @@ int main(void)
         TEST(a_request_without_a_good_sample_is_refused),
         TEST(any_number_of_hours_goes_into_one_request),
         TEST(as_many_samples_as_there_may_be),
+        TEST(what_a_limit_leaves_out_of_a_large_request_is_told),
         TEST(one_type_too_many_refuses_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
