@@ -76,3 +76,16 @@ enum err_code metric_delete_go_on(struct redis_client *client, struct slice type
     redis_reply_free(reply);
     return *is_deleting ? step(client, type, is_done, err) : code;
 }
+
+enum err_code metric_delete_finish(struct redis_client *client, struct slice type,
+                                   struct mono_time deadline, bool *is_done, struct error *err)
+{
+    enum err_code code = ERR_OK;
+    *is_done = false;
+    while (code == ERR_OK && !*is_done && mono_is_before(clock_mono_now(), deadline)) {
+        bool is_deleting;
+        code = metric_delete_go_on(client, type, &is_deleting, is_done, err);
+        *is_done = code == ERR_OK && (*is_done || !is_deleting);
+    }
+    return code;
+}

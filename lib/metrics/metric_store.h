@@ -80,9 +80,15 @@ struct batch_receipt {
  *
  * Of one part: all or nothing whatever happens. Of several: a failure of Redis midway may leave
  * parts stored; then ERR_STORE_UNKNOWN, and the same request with the same key completes it. What
- * a part behind the first one refuses (MAX_BUCKETS, a type that is being deleted) is left out, all
- * of the part, and told. Errors are those of metric_store_add, of which the type
- * that is to blame is told in the cause; and ERR_KEY_REUSED.
+ * a part behind the first one refuses (MAX_BUCKETS) is left out, all of the part, and told.
+ *
+ * Where the others are stored, samples of a type that is being deleted follow when that is done,
+ * which this helps and waits for, up to a second. What still cannot be stored then is
+ * ERR_STORE_UNKNOWN if the request has a key, by which it can be completed; else it is left out,
+ * since sent again the others would count twice.
+ *
+ * Errors are those of metric_store_add, of which the type that is to blame is told in the cause;
+ * and ERR_KEY_REUSED.
  */
 enum err_code metric_store_add_batch(struct metric_store *store, struct sample_batch *batch,
                                      const struct batch_terms *terms, struct batch_receipt *receipt,

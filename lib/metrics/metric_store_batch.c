@@ -1,147 +1,18 @@
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "arena.h"
-#include "metric_store_parts.h"
+#include "batch_call.h"
+#include "metric_delete.h"
 #include "packed.h"
-#include "redis_keys.h"
-#include "span.h"
 
 enum {
-    KEYS = 4,
-    ARGS_FIXED = 12,
-    ARGS_A_GROUP = 5, /* of an hour of its own, with several records */
-    ARGS_MAX = ARGS_FIXED + ARGS_A_GROUP * BATCH_PART_GROUPS,
     PARTS_MAX = BATCH_SAMPLES_MAX / BATCH_PART_GROUPS,
     ARRIVAL_AT = POST_STATUS_AT + 1,
     REFUSED_AT,
     LISTS_AT, /* of what was refused, then of chunks that were closed; both in pairs */
-    TEXTS_BYTES_MAX = 1 << 20,
-    PARTS_TTL_MS = 60000,
-    ARRIVAL_BYTES = 8
+    DELETION_WAIT_MS = 1000
 };
 
-_Static_assert(KEYS + ARGS_MAX <= REDIS_EVAL_ARGS_MAX, "a part is one call");
-
-/* A batch on its way. */
-struct shipment {
-    struct metric_store *store;
-    struct sample_batch *batch;
-    const struct batch_terms *terms;
-    struct request_mark mark;
-    struct rate_call rate;
-    size_t part_count, new_types_max;
-    const unsigned char *records;
-    struct batch_receipt *receipt;
-    size_t stored_count; /* parts that are, by now */
-};
-
-/* Keys and arguments of scripts/lib/part.lua. */
-struct call {
-    struct arena texts;
-    struct redis_key types, due;
-    struct slice keys[KEYS], args[ARGS_MAX];
-    size_t arg_count;
-};
-
-static void add_arg(struct call *call, struct slice arg)
-{
-    call->args[call->arg_count++] = arg;
-}
-
-static void add_integer(struct call *call, int64_t value)
-{
-    char text[24];
-    int len = snprintf(text, sizeof text, "%" PRId64, value);
-    add_arg(call, arena_copy(&call->texts, slice_of(text, (size_t)len)));
-}
-
-/* The newest record, then the instant of the oldest one. */
-static void add_extremes(struct call *call, const struct batch_group *group)
-{
-    unsigned char bytes[RECORD_BYTES + 8];
-    record_pack(group->newest, bytes);
-    packed_put_u64(bytes + RECORD_BYTES, (uint64_t)group->oldest.us);
-    add_arg(call, arena_copy(&call->texts, slice_of((const char *)bytes, sizeof bytes)));
-}
-
-static void add_group(struct call *call, const struct shipment *s, const struct batch_group *group)
-{
-    char tag[REDIS_TAG_BYTES];
-    struct slice spelled = redis_key_tag_of_type(group->name, tag);
-    bool is_plain = slice_equals(spelled, group->name);
-    add_arg(call, is_plain ? group->name : arena_copy(&call->texts, spelled));
-    add_arg(call, slice_of((const char *)s->records + group->first * RECORD_BYTES,
-                           group->count * RECORD_BYTES));
-    if (group->count > 1)
-        add_extremes(call, group);
-}
-
-/* Groups of one hour that follow each other share its text. */
-static void add_groups(struct call *call, const struct shipment *s, size_t from, size_t to)
-{
-    for (size_t at = from, end; at < to; at = end) {
-        int64_t hour = sample_batch_group(s->batch, at)->hour;
-        for (end = at + 1; end < to && sample_batch_group(s->batch, end)->hour == hour;)
-            end++;
-        add_integer(call, hour);
-        add_integer(call, (int64_t)(end - at));
-        for (size_t i = at; i < end; i++)
-            add_group(call, s, sample_batch_group(s->batch, i));
-    }
-}
-
-static size_t part_end(const struct shipment *s, size_t part)
-{
-    size_t end = (part + 1) * BATCH_PART_GROUPS, count = sample_batch_group_count(s->batch);
-    return end < count ? end : count;
-}
-
-static void spell(struct call *call, const struct shipment *s, size_t part)
-{
-    const struct metric_store_options *options = &s->store->options;
-    struct slice prefix = redis_client_key_prefix(s->store->client);
-    unsigned char arrival[ARRIVAL_BYTES];
-    arena_reset(&call->texts);
-    call->arg_count = 0;
-    redis_key_global(&call->types, prefix, "types");
-    redis_key_global(&call->due, prefix, "due");
-    call->keys[0] = redis_key_slice(&s->rate.key);
-    call->keys[1] = redis_key_slice(&call->types);
-    call->keys[2] = redis_key_slice(&call->due);
-    call->keys[3] = redis_key_slice(&s->mark.key);
-    add_arg(call, slice_from_string(s->rate.limit_text));
-    add_arg(call, slice_from_string(s->rate.window_us_text));
-    add_integer(call, (int64_t)options->types_max);
-    add_integer(call, (int64_t)options->spans_per_type_max);
-    add_arg(call, prefix);
-    add_integer(call, s->terms->is_all_or_nothing);
-    add_integer(call, (int64_t)part);
-    add_integer(call, (int64_t)s->part_count);
-    add_integer(call, (int64_t)s->new_types_max);
-    add_arg(call, slice_of(s->mark.fingerprint, sizeof s->mark.fingerprint));
-    packed_put_u64(arrival, (uint64_t)s->mark.arrival.us);
-    add_arg(call, arena_copy(&call->texts, slice_of((const char *)arrival, sizeof arrival)));
-    bool has_key = s->terms->mark->key.len > 0;
-    add_integer(call, has_key ? (int64_t)options->mark_ttl_seconds * 1000 : PARTS_TTL_MS);
-    add_groups(call, s, part * BATCH_PART_GROUPS, part_end(s, part));
-}
-
-/* One sample of each of many types, which are not there twice. */
-static enum redis_script script_of(const struct shipment *s, size_t part)
-{
-    if (s->terms->is_all_or_nothing)
-        return REDIS_SCRIPT_POST_MANY;
-    const struct batch_group *before = NULL;
-    for (size_t i = part * BATCH_PART_GROUPS; i < part_end(s, part); i++) {
-        const struct batch_group *group = sample_batch_group(s->batch, i);
-        if (group->count > 1 || (before && group->type <= before->type))
-            return REDIS_SCRIPT_POST_MANY;
-        before = group;
-    }
-    return REDIS_SCRIPT_POST_SERIES;
-}
+static const struct rate_policy no_limit = {.name = "none"};
 
 /* --- What a part had to say ---------------------------------------------------------- */
 
@@ -156,19 +27,41 @@ static bool pair_at(const struct shipment *s, size_t part, const struct redisRep
                     size_t at, size_t *group, int64_t *number)
 {
     int64_t index;
-    size_t from = part * BATCH_PART_GROUPS;
+    size_t from = shipment_part_begin(part);
     if (!redis_reply_integer_at(reply, at, &index) ||
         !redis_reply_integer_at(reply, at + 1, number) || index < 0 ||
-        (size_t)index >= part_end(s, part) - from)
+        (size_t)index >= shipment_part_end(s, part) - from)
         return false;
     *group = from + (size_t)index;
     return true;
 }
 
-static void leave_out(struct shipment *s, size_t group, int64_t status)
+/* Status 0: it is not left out. */
+static void leave_out(struct shipment *s, size_t index, int64_t status)
 {
-    sample_batch_set_status(s->batch, group, (int)status);
-    s->receipt->left_out += sample_batch_group(s->batch, group)->count;
+    const struct batch_group *group = sample_batch_group(s->batch, index);
+    if (group->status != 0)
+        s->receipt->left_out -= group->count;
+    if (status != 0)
+        s->receipt->left_out += group->count;
+    sample_batch_set_status(s->batch, index, (int)status);
+}
+
+static bool part_waits(const struct shipment *s, size_t part)
+{
+    for (size_t i = shipment_part_begin(part); i < shipment_part_end(s, part); i++) {
+        if (sample_batch_group(s->batch, i)->status == POST_DELETING)
+            return true;
+    }
+    return false;
+}
+
+static void wait_no_more(struct shipment *s, size_t part)
+{
+    for (size_t i = shipment_part_begin(part); i < shipment_part_end(s, part); i++) {
+        if (sample_batch_group(s->batch, i)->status == POST_DELETING)
+            leave_out(s, i, 0);
+    }
 }
 
 static bool note_refused(struct shipment *s, size_t part, const struct redisReply *reply,
@@ -223,7 +116,7 @@ static enum err_code refuse_part(struct shipment *s, size_t part, int64_t status
     if (part == 0)
         return metric_store_refuse(s->store, (enum post_status)why,
                                    sample_batch_group(s->batch, group)->name, err);
-    for (size_t i = part * BATCH_PART_GROUPS; i < part_end(s, part); i++)
+    for (size_t i = shipment_part_begin(part); i < shipment_part_end(s, part); i++)
         leave_out(s, i, why);
     return ERR_OK;
 }
@@ -234,11 +127,13 @@ static enum err_code conclude_part(struct shipment *s, size_t part, const struct
     int64_t refused;
     struct slice arrival;
     size_t count = redis_reply_count(reply);
-    if (!redis_reply_bytes_at(reply, ARRIVAL_AT, &arrival) || arrival.len != ARRIVAL_BYTES ||
+    if (!redis_reply_bytes_at(reply, ARRIVAL_AT, &arrival) ||
+        arrival.len != REQUEST_ARRIVAL_BYTES ||
         !redis_reply_integer_at(reply, POST_STATUS_AT, status) ||
         !redis_reply_integer_at(reply, REFUSED_AT, &refused) || refused < 0 ||
         (size_t)refused > count || LISTS_AT + 2 * (size_t)refused > count)
         return say_wrong_shape(err);
+    wait_no_more(s, part);
     if (*status != POST_STORED && *status != POST_STORED_BEFORE)
         return refuse_part(s, part, *status, reply, err);
     size_t lists_end = LISTS_AT + 2 * (size_t)refused;
@@ -255,28 +150,29 @@ static enum err_code conclude_part(struct shipment *s, size_t part, const struct
 
 /* --- All parts ----------------------------------------------------------------------- */
 
-static enum err_code begin_part(struct shipment *s, struct call *call, size_t part,
+static enum err_code begin_part(struct shipment *s, struct batch_call *call, size_t part,
                                 struct redis_job **job, struct error *err)
 {
-    spell(call, s, part);
+    batch_call_spell(call, s, part);
     if (call->texts.failed)
         return error_set(err, ERR_NO_MEMORY, "Out of memory");
-    return redis_client_begin_eval(s->store->client, REDIS_LANE_WRITE, script_of(s, part),
-                                   call->keys, KEYS, call->args, call->arg_count, job, err);
+    return redis_client_begin_eval(s->store->client, REDIS_LANE_WRITE, batch_call_script(s, part),
+                                   call->keys, BATCH_CALL_KEYS, call->args, call->arg_count, job,
+                                   err);
 }
 
-static enum err_code finish_part(struct shipment *s, struct call *call, size_t part,
+static enum err_code finish_part(struct shipment *s, struct batch_call *call, size_t part,
                                  struct redis_job *job, struct redisReply **reply,
                                  struct error *err)
 {
     enum err_code code = redis_client_finish_eval(job, REDIS_LANE_WRITE, reply, err);
     if (code != ERR_OK || *reply)
         return code;
-    spell(call, s, part);
+    batch_call_spell(call, s, part);
     if (call->texts.failed)
         return error_set(err, ERR_NO_MEMORY, "Out of memory");
-    return redis_client_eval(s->store->client, REDIS_LANE_WRITE, script_of(s, part), call->keys,
-                             KEYS, call->args, call->arg_count, reply, err);
+    return redis_client_eval(s->store->client, REDIS_LANE_WRITE, batch_call_script(s, part),
+                             call->keys, BATCH_CALL_KEYS, call->args, call->arg_count, reply, err);
 }
 
 /* `*status` is that of part 0. */
@@ -302,7 +198,7 @@ static void note_error(const struct error *mine, struct error *err)
         *err = *mine;
 }
 
-static void finish_all(struct shipment *s, struct call *call, struct redis_job **jobs,
+static void finish_all(struct shipment *s, struct batch_call *call, struct redis_job **jobs,
                        int64_t *status, struct error *err)
 {
     for (size_t part = 0; part < s->part_count; part++) {
@@ -324,13 +220,15 @@ static void finish_all(struct shipment *s, struct call *call, struct redis_job *
 static void run(struct shipment *s, int64_t *status, struct error *err)
 {
     struct redis_job *jobs[PARTS_MAX] = {NULL};
-    struct call *call = malloc(sizeof *call);
+    struct batch_call *call = malloc(sizeof *call);
     if (!call) {
         (void)error_set(err, ERR_NO_MEMORY, "Out of memory");
         return;
     }
-    arena_init(&call->texts, TEXTS_BYTES_MAX);
+    arena_init(&call->texts, BATCH_CALL_TEXTS_MAX);
     for (size_t part = 0; part < s->part_count; part++) {
+        if (s->is_rest && !part_waits(s, part))
+            continue;
         if (begin_part(s, call, part, &jobs[part], err) != ERR_OK)
             break;
     }
@@ -339,7 +237,7 @@ static void run(struct shipment *s, int64_t *status, struct error *err)
     free(call);
 }
 
-/* Where some parts are stored, the others have to follow. */
+/* Where some is stored, the others have to follow. */
 static enum err_code say_in_part(const struct shipment *s, struct error *err)
 {
     struct error whole = {.element = -1};
@@ -399,6 +297,50 @@ static enum err_code ship(struct shipment *s, struct error *err)
                                            : rate_verdict_refuse(&s->receipt->verdict, err);
 }
 
+/* --- What had to wait ----------------------------------------------------------------- */
+
+/* The first group that does; NULL: none. */
+static const struct batch_group *find_waiting(const struct shipment *s)
+{
+    for (size_t i = 0; i < sample_batch_group_count(s->batch); i++) {
+        const struct batch_group *group = sample_batch_group(s->batch, i);
+        if (group->status == POST_DELETING)
+            return group;
+    }
+    return NULL;
+}
+
+/* The types that are being deleted take samples again when nothing of them is left. */
+static enum err_code finish_deletions(const struct shipment *s, struct error *err)
+{
+    struct mono_time deadline = mono_after_ms(clock_mono_now(), DELETION_WAIT_MS);
+    enum err_code code = ERR_OK;
+    bool is_done = true;
+    for (size_t i = 0; i < sample_batch_group_count(s->batch) && code == ERR_OK && is_done; i++) {
+        const struct batch_group *group = sample_batch_group(s->batch, i);
+        if (group->status == POST_DELETING)
+            code = metric_delete_finish(s->store->client, group->name, deadline, &is_done, err);
+    }
+    return code;
+}
+
+static enum err_code ship_rest(struct shipment *s, struct error *err)
+{
+    struct rate_verdict unused;
+    int64_t status = POST_STORED;
+    s->is_rest = true;
+    (void)rate_limiter_begin(s->store->limiter, &no_limit, s->terms->subject, clock_mono_now(),
+                             &s->rate, &unused);
+    struct rate_verdict verdict = s->receipt->verdict;
+    if (finish_deletions(s, err) == ERR_OK)
+        run(s, &status, err);
+    s->receipt->verdict = verdict;
+    const struct batch_group *waiting = find_waiting(s);
+    if (err->code == ERR_OK && waiting && s->terms->mark->key.len > 0)
+        (void)metric_store_refuse(s->store, POST_DELETING, waiting->name, err);
+    return err->code == ERR_OK ? ERR_OK : say_in_part(s, err);
+}
+
 enum err_code metric_store_explain(const struct metric_store *store,
                                    const struct batch_group *group, struct error *err)
 {
@@ -409,7 +351,6 @@ enum err_code metric_store_add_batch(struct metric_store *store, struct sample_b
                                      const struct batch_terms *terms, struct batch_receipt *receipt,
                                      struct error *err)
 {
-    static const struct rate_policy none = {.name = "none"};
     struct shipment s = {.store = store,
                          .batch = batch,
                          .terms = terms,
@@ -419,7 +360,7 @@ enum err_code metric_store_add_batch(struct metric_store *store, struct sample_b
                          .new_types_max = sample_batch_type_count(batch),
                          .receipt = receipt};
     /* What was admitted before is not counted again, nor refused. */
-    const struct rate_policy *policy = terms->mark->is_known ? &none : terms->policy;
+    const struct rate_policy *policy = terms->mark->is_known ? &no_limit : terms->policy;
     *receipt = (struct batch_receipt){.is_replay = true, .arrival = terms->mark->arrival};
     if (!rate_limiter_begin(store->limiter, policy, terms->subject, clock_mono_now(), &s.rate,
                             &receipt->verdict))
@@ -428,5 +369,6 @@ enum err_code metric_store_add_batch(struct metric_store *store, struct sample_b
         return error_set(err, ERR_NO_MEMORY, "Out of memory");
     if (s.mark.key.len == 0 && s.part_count > 1)
         request_mark_name(&s.mark, redis_client_key_prefix(store->client));
-    return ship(&s, err);
+    enum err_code code = ship(&s, err);
+    return code == ERR_OK && find_waiting(&s) ? ship_rest(&s, err) : code;
 }

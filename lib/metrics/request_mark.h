@@ -10,7 +10,8 @@
  * In Redis: '1', fingerprint (16 bytes), arrival (int64 microseconds, little endian), then for each
  * part '0' if it is not stored, '1' if it is, and '2' if it is but for some groups. Of these, part
  * p has a byte for each of its groups from place 256 p behind that on: the status with which it was
- * refused, or 0. So the answer is the same again. scripts/lib/part.lua writes it.
+ * refused, or 0. So the answer is the same again, but that groups whose types were being deleted
+ * are tried once more. scripts/lib/part.lua writes it.
  */
 #ifndef LIB_METRICS_REQUEST_MARK_H
 #define LIB_METRICS_REQUEST_MARK_H
@@ -23,7 +24,7 @@
 #include "redis_client.h"
 #include "redis_keys.h"
 
-enum { REQUEST_KEY_BYTES_MAX = 255, REQUEST_FINGERPRINT_BYTES = 16 };
+enum { REQUEST_KEY_BYTES_MAX = 255, REQUEST_FINGERPRINT_BYTES = 16, REQUEST_ARRIVAL_BYTES = 8 };
 
 struct request_mark {
     struct redis_key key; /* empty: the request has no key */

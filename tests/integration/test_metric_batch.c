@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "test_store.h"
 
@@ -361,6 +362,28 @@ static void what_is_not_admitted_stores_no_part(void **state)
 
 /* --- Each by itself ----------------------------------------------------------------- */
 
+enum { ENDLESS = 2000000000 };
+
+/* As if somebody had died over it, with so many chunks left. */
+static void begin_deletion(const char *type, int chunks)
+{
+    char command[128], answer[16];
+    (void)snprintf(command, sizeof command, "SET ra:meta:{%s} deleting", type);
+    assert_true(test_store_command(answer, sizeof answer, command));
+    (void)snprintf(command, sizeof command, "ZADD ra:m:{%s}:gone:spans 4294967296 0", type);
+    assert_true(test_store_command(answer, sizeof answer, command));
+    (void)snprintf(command, sizeof command, "HSET ra:m:{%s}:gone:chunks 0 %d", type, chunks);
+    assert_true(test_store_command(answer, sizeof answer, command));
+}
+
+static void end_deletion(const char *type)
+{
+    char command[128], answer[16];
+    (void)snprintf(command, sizeof command,
+                   "DEL ra:meta:{%s} ra:m:{%s}:gone:spans ra:m:{%s}:gone:chunks", type, type, type);
+    assert_true(test_store_command(answer, sizeof answer, command));
+}
+
 static void what_may_not_be_stored_is_left_out_and_counted(void **state)
 {
     (void)state;
@@ -369,7 +392,7 @@ static void what_may_not_be_stored_is_left_out_and_counted(void **state)
     begin();
     add_many(TEST_STORE_TYPES_MAX - 2, true);
     store();
-    assert_true(test_store_command(answer, sizeof answer, "SET ra:meta:{t1} deleting"));
+    begin_deletion("t1", ENDLESS);
     assert_true(test_store_command(answer, sizeof answer, "RPUSH ra:m:{t2}:raw:5 stranger"));
     begin();
     add("new", hour_start(5).us, 1.0);
@@ -395,6 +418,124 @@ static void what_may_not_be_stored_is_left_out_and_counted(void **state)
     test_store_check_list("t3", 1000);
     test_store_check_list("new too", 1000);
     test_store_check_list("beyond", 1000);
+}
+
+enum { TYPES_IN_TWO_PARTS = 300 };
+
+/* So many samples of each type, all of one hour. */
+static void begin_with_each(int samples)
+{
+    begin();
+    for (int i = 0; i < TYPES_IN_TWO_PARTS; i++) {
+        (void)snprintf(many_names[i], sizeof many_names[i], "t%d", i);
+        for (int j = 0; j < samples; j++)
+            add(many_names[i], j, i);
+    }
+}
+
+static void check_each(int samples)
+{
+    for (int i = 0; i < TYPES_IN_TWO_PARTS; i++) {
+        for (int j = 0; j < samples; j++)
+            sample_model_add(&test_store.model, many_names[i], (struct record){{j}, i});
+    }
+    static const int some[] = {0, 3, 200, 255, 256, 299};
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++)
+        test_store_check_list(many_names[some[i]], 1000);
+}
+
+static void forget_all(void)
+{
+    char answer[16];
+    assert_true(test_store_command(answer, sizeof answer, "FLUSHDB"));
+    sample_model_release(&test_store.model);
+    test_store.model = (struct sample_model){0};
+}
+
+static void what_is_being_deleted_is_waited_for(void **state)
+{
+    (void)state;
+    static const struct rate_policy two_a_minute = {"post", 2, 60};
+    static const struct {
+        const char *key;
+        bool is_all;
+        int samples;
+    } rows[] = {{NULL, true, 1},   {"key", true, 2}, {NULL, false, 1},
+                {"key", false, 1}, {NULL, false, 2}, {"key", false, 2}};
+    struct error err;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        forget_all();
+        begin_with_each(rows[i].samples);
+        if (!rows[i].is_all) {
+            begin_deletion("t3", 1000);
+            begin_deletion("t255", 1000);
+        }
+        begin_deletion("t256", 1000);
+        assert_int_equal(store_as(&two_a_minute, rows[i].key, rows[i].is_all, &err), ERR_OK);
+        assert_int_equal(receipt.left_out, 0);
+        assert_false(receipt.is_replay);
+        assert_true(receipt.verdict.is_admitted);
+        assert_int_equal(receipt.verdict.remaining, 1);
+        check_each(rows[i].samples);
+        if (rows[i].key) {
+            begin_with_each(rows[i].samples);
+            assert_int_equal(store_as(&two_a_minute, "key", rows[i].is_all, &err), ERR_OK);
+            assert_true(receipt.is_replay);
+            check_each(0);
+        }
+    }
+}
+
+/* Of one part, which has no mark. */
+static void a_small_batch_waits_too(void **state)
+{
+    (void)state;
+    struct error err;
+    for (int samples = 1; samples <= 2; samples++) {
+        forget_all();
+        begin_deletion("cpu", 1000);
+        begin();
+        for (int i = 0; i < samples; i++) {
+            add_known("x", i, i);
+            add_known("cpu", i, i);
+        }
+        assert_int_equal(store_as(&test_store_no_limit, NULL, false, &err), ERR_OK);
+        assert_int_equal(receipt.left_out, 0);
+        check_all();
+    }
+}
+
+/* Beside what is left out for good, before and behind. */
+static void what_waits_too_long_comes_with_the_same_request(void **state)
+{
+    (void)state;
+    static const struct rate_policy one_a_minute = {"post", 1, 60};
+    struct error err;
+    char answer[16];
+    for (int samples = 1; samples <= 2; samples++) {
+        forget_all();
+        assert_true(test_store_command(answer, sizeof answer, "SET ra:meta:{t1} stranger"));
+        assert_true(test_store_command(answer, sizeof answer, "SET ra:meta:{t298} stranger"));
+        static const char *const deleted[] = {"t3", "t200", "t256"};
+        for (size_t i = 0; i < 3; i++)
+            begin_deletion(deleted[i], ENDLESS);
+        for (size_t i = 0; i < 3; i++) {
+            begin_with_each(samples);
+            assert_int_equal(store_as(&one_a_minute, "key", false, &err), ERR_STORE_UNKNOWN);
+            assert_non_null(strstr(err.detail, "with the same Idempotency-Key completes it"));
+            assert_int_equal(err.retry_after_ms, 1000);
+            end_deletion(deleted[i]);
+        }
+        for (int time = 0; time < 3; time++) {
+            begin_with_each(samples);
+            assert_int_equal(store_as(&one_a_minute, "key", false, &err), ERR_OK);
+            assert_int_equal(receipt.is_replay, time > 0);
+            assert_int_equal(receipt.left_out, 2 * samples);
+            for (size_t i = 0; i < TYPES_IN_TWO_PARTS; i++)
+                assert_int_equal(sample_batch_group(batch, i)->status != 0, i == 1 || i == 298);
+            check_each(time == 0 ? samples : 0);
+        }
+    }
 }
 
 /* --- Hot chunks --------------------------------------------------------------------- */
@@ -656,11 +797,11 @@ static void what_is_missing_is_completed_by_the_same_request(void **state)
 static void what_was_left_out_is_told_again(void **state)
 {
     (void)state;
-    static const size_t dying[] = {0, 7, 255, 256, 299};
+    static const size_t theirs[] = {0, 7, 255, 256, 299};
     struct error err;
     char command[64], answer[64];
-    for (size_t i = 0; i < sizeof dying / sizeof *dying; i++) {
-        (void)snprintf(command, sizeof command, "SET ra:meta:{t%zu} deleting", dying[i]);
+    for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++) {
+        (void)snprintf(command, sizeof command, "SET ra:meta:{t%zu} stranger", theirs[i]);
         assert_true(test_store_command(answer, sizeof answer, command));
     }
     for (int time = 0; time < 3; time++) {
@@ -673,11 +814,11 @@ static void what_was_left_out_is_told_again(void **state)
         }
         assert_int_equal(store_as(&test_store_no_limit, "key", false, &err), ERR_OK);
         assert_int_equal(receipt.is_replay, time > 0);
-        assert_int_equal(receipt.left_out, sizeof dying / sizeof *dying);
+        assert_int_equal(receipt.left_out, sizeof theirs / sizeof *theirs);
         for (size_t i = 0; i < 300; i++) {
-            bool is_dying = refused < receipt.left_out && dying[refused] == i;
-            assert_int_equal(sample_batch_group(batch, i)->status != 0, is_dying);
-            refused += is_dying;
+            bool is_theirs = refused < receipt.left_out && theirs[refused] == i;
+            assert_int_equal(sample_batch_group(batch, i)->status != 0, is_theirs);
+            refused += is_theirs;
         }
     }
 }
@@ -742,6 +883,9 @@ int main(void)
         BATCH_TEST(a_full_server_takes_no_sample_and_keeps_what_is_hot),
         BATCH_TEST(a_strangers_key_in_its_place_costs_no_sample),
         BATCH_TEST(what_may_not_be_stored_is_left_out_and_counted),
+        BATCH_TEST(what_is_being_deleted_is_waited_for),
+        BATCH_TEST(a_small_batch_waits_too),
+        BATCH_TEST(what_waits_too_long_comes_with_the_same_request),
         BATCH_TEST(a_request_of_the_same_key_is_stored_once),
         BATCH_TEST(of_two_at_once_the_second_is_told_when_the_first_came),
         BATCH_TEST(a_key_belongs_to_one_request),

@@ -284,6 +284,7 @@ static void a_type_that_is_being_deleted_has_no_samples_and_takes_none(void **st
         test_store.posts_series = is_hot;
         assert_int_equal(try_to_post(type, &err), ERR_OK);
         begin_deletion(type);
+        test_store.posts_series = false;
         assert_int_equal(count_of(type), 0);
         assert_true(test_store_command(out, sizeof out, "ZCARD ra:types"));
         assert_string_equal(out, is_hot ? "1" : "0");

@@ -8,7 +8,7 @@
 --#include meta.lua
 --#include part.lua
 local answer = part_begin()
-if answer then
+if answer and not part_take_up() then
   return answer
 end
 
@@ -56,6 +56,15 @@ local function look(group)
   return stored
 end
 
+-- The same of any group; nil: there is nothing to be done for it.
+local function judge(group, index)
+  if part_is_settled(index) or #group.records == 0 then
+    return nil
+  end
+  local is_ours, status = pcall(look, group)
+  return is_ours and status or foreign
+end
+
 local function append(group, index)
   local stem, hour, records, length, closed = group.stem, group.hour, group.records, group.length, group.closed
   local raw, from = stem .. 'raw:' .. hour, 1
@@ -98,17 +107,16 @@ while at <= #ARGV do
     if #group.records > 16 then
       group.newest, at = ARGV[at], at + 1
     end
-    local is_ours, status = pcall(look, group)
-    status = is_ours and status or foreign
+    local status = judge(group, index)
     if status == stored and is_all then
       groups[index + 1] = group
     elseif status == stored then
       store(group, index)
-    elseif is_all then
+    elseif status and is_all then
       answer = part_reply(status)
       answer[7], answer[8], answer[9] = 1, index, status
       return answer
-    else
+    elseif status then
       part_refuse(index, status)
     end
     index = index + 1

@@ -8,7 +8,8 @@
 --         of this part, from 0, and of all; how many types may be new in all of it; fingerprint
 --         of the request (16 bytes), its arrival (8 bytes), life of the mark in ms. Then the
 --         groups, in stretches of one hour: the hour, how many groups; for each group its type as
---         in a key's tag, its records in order of arrival; where these are several the newest of
+--         in a key's tag, its records in order of arrival ('': they are
+--         stored); where these are several the newest of
 --         them, then the instant of the oldest (16 + 8 bytes).
 -- returns the limiter's four elements (lib/rate_limit.lua); what became of the part, one of those
 --         below; the arrival of the first request of this key; how many groups were refused; for
@@ -17,7 +18,8 @@
 --
 -- A mark (metrics/request_mark.h) says which parts are stored, so that a request that is sent
 -- again stores what is missing, once, and is not counted again; and what was refused, so that it is
--- told the same. Without the mark of part 0 nobody stores another one.
+-- told the same. Without the mark of part 0 nobody stores another one. A part may be taken up again
+-- for groups whose types were being deleted.
 local stored, types_full, spans_full, deleting, foreign = 0, 1, 2, 3, 4
 local stored_before, not_admitted, key_reused, under_way, must_count = 5, 6, 7, 8, 9
 local part_mark_head, part_groups_at, part_groups_max = 25, 13, 256
@@ -33,8 +35,10 @@ local fingerprint, arrival = ARGV[10], ARGV[11]
 local rate = {admitted = 1, remaining = 0, next_us = 0, retry_us = 0}
 local refused, closed_chunks = {}, {}
 
--- Where the mark has the status of the part's first group, from 0.
+-- Where the mark has the status of the part's first group, from 0; these, up to the last one that
+-- was refused, of a part that was stored before.
 local part_gaps_at = part_mark_head + parts + part * part_groups_max
+local gaps, is_taken_up = {}, false
 
 local function part_reply(status)
   return {rate.admitted, rate.remaining, rate.next_us, rate.retry_us, status, arrival, 0}
@@ -44,8 +48,8 @@ end
 local function part_repeat(mark)
   local answer = part_reply(stored_before)
   if mark:byte(part_mark_head + 1 + part) == part_with_gaps then
-    local statuses = {mark:byte(part_gaps_at + 1, part_gaps_at + part_groups_max)}
-    for index, status in ipairs(statuses) do
+    gaps = {mark:byte(part_gaps_at + 1, part_gaps_at + part_groups_max)}
+    for index, status in ipairs(gaps) do
       if status ~= stored then
         answer[7] = answer[7] + 1
         answer[#answer + 1], answer[#answer + 2] = index - 1, status
@@ -81,10 +85,27 @@ local function part_begin()
   end
 end
 
+-- Of a part that was stored before: whether there are groups to be tried once more.
+local function part_take_up()
+  for _, status in ipairs(gaps) do
+    is_taken_up = is_taken_up or status == deleting
+  end
+  return is_taken_up
+end
+
 -- Why a group, from 0, is not stored.
 local function part_refuse(index, status)
   local n = #refused
   refused[n + 1], refused[n + 2] = index, status
+end
+
+-- Whether a part that was taken up has said what became of this group.
+local function part_is_settled(index)
+  local status = is_taken_up and (gaps[index + 1] or stored)
+  if status and status ~= stored and status ~= deleting then
+    part_refuse(index, status)
+  end
+  return status and status ~= deleting
 end
 
 -- A group's open chunk was full and is now the hour's chunk `number`.
@@ -93,7 +114,7 @@ local function part_note_closed(index, number)
   closed_chunks[n + 1], closed_chunks[n + 2] = index, number
 end
 
--- In the mark: a byte for each group of the part, up to the last one that was refused.
+-- In the mark: a byte for each group of the part, up to the last one that was refused, at any time.
 local function part_note_gaps()
   local statuses = {}
   for i = 1, #refused, 2 do
@@ -102,12 +123,15 @@ local function part_note_gaps()
     end
     statuses[#statuses + 1] = string.char(refused[i + 1])
   end
+  while #statuses < #gaps do
+    statuses[#statuses + 1] = string.char(stored)
+  end
   call('SETRANGE', mark_key, part_gaps_at, table.concat(statuses))
 end
 
 local function part_note_stored()
   local byte = string.char(#refused > 0 and part_with_gaps or part_whole)
-  if part == 0 then
+  if part == 0 and not is_taken_up then
     local others = string.rep(string.char(part_missing), parts - 1)
     call('SET', mark_key, '1' .. fingerprint .. arrival .. byte .. others, 'PX', ARGV[12])
   else
@@ -119,7 +143,7 @@ local function part_note_stored()
 end
 
 local function part_end()
-  if part == 0 then
+  if part == 0 and not is_taken_up then
     rate_spend(rate)
   end
   if mark_key ~= '' then
