@@ -274,8 +274,7 @@ static void keep_if_better(struct column_encoder *e, const struct plan *plan,
     }
 }
 
-/* The two best of all predictors, with low bits and without, until nothing is left to be written.
- */
+/* The two best of all predictors, with low bits and without, until nothing is left to write. */
 static void choose(struct column_encoder *e, struct plan plan, struct choice best[static 2])
 {
     for (int predictor = 0; best[0].bytes > 0 && predictor < PREDICTOR_COUNT; predictor++) {

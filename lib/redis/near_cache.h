@@ -15,9 +15,9 @@
  *
  * Entries hang on a tag, the `{…}` of the keys that they were made from: any change
  * of a tracked key with that tag makes them stale, one of a key without a tag makes all of
- * them. A lost connection, a null payload
- * (FLUSHALL) or a second without an answer to PING makes everything stale, and until
- * the connection is back nothing is found but stale answers, for those who ask so.
+ * them. A lost connection, a null payload (FLUSHALL) or a second without an answer to PING
+ * makes everything stale, and until the connection is back nothing is found but stale
+ * answers, for those who ask so.
  *
  * Thread-safe. A hit costs one recv(2) and one hash look-up.
  */
