@@ -76,7 +76,7 @@ static double share_of_bucket(double limit, int scale)
     double lower, upper, magnitude = fabs(limit);
     if (limit == 0.0)
         return 0.0;
-    bucket_magnitudes(histogram_index(magnitude, scale), scale, &lower, &upper);
+    bucket_magnitudes(log2_bucket_index(magnitude, scale), scale, &lower, &upper);
     double share = (magnitude - lower) / (upper - lower);
     return limit > 0.0 ? share : 1.0 - share;
 }

@@ -6,8 +6,8 @@
 
 void bucket_magnitudes(int32_t index, int scale, double *lower, double *upper)
 {
-    *lower = histogram_bound(index, scale);
-    *upper = fmin(histogram_bound(index + 1, scale), DBL_MAX);
+    *lower = log2_bucket_bound(index, scale);
+    *upper = fmin(log2_bucket_bound(index + 1, scale), DBL_MAX);
 }
 
 void bucket_range_init(struct bucket_range *range)
@@ -67,7 +67,7 @@ void bucket_range_include(struct bucket_range *range, struct histogram *h, size_
 /* Of the bucket next to zero; 0 where the sign has none. */
 static double least_magnitude(const struct bucket_range *range, const struct bucket_side *side)
 {
-    return side->is_occupied ? histogram_bound(side->least, range->scale) : 0.0;
+    return side->is_occupied ? log2_bucket_bound(side->least, range->scale) : 0.0;
 }
 
 void bucket_range_bounds(const struct bucket_range *range, size_t i, double *lower, double *upper)

@@ -4,13 +4,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "log2_bucket.h"
 #include "packed.h"
 
 enum {
-    SUBBUCKETS = 1 << HISTOGRAM_SCALE, /* of a power of two, at the finest scale */
-    FRACTION_BITS = 52,
-    EXPONENT_BIAS = 1023,
-    INFINITE_EXPONENT = 2047,
     PIECE_VALUES = 2048,   /* added at once, in 56 KiB of stack */
     WINDOW_BUCKETS = 4096, /* counted in an array */
     HEADER_BYTES = 8,
@@ -19,87 +16,8 @@ enum {
     INDEX_BYTES_MAX = 3,
 };
 
-#define COUNT_MAX     ((uint64_t)INT64_MAX)
-#define SIGN_BIT      (UINT64_C(1) << 63)
-#define IMPLICIT_BIT  (UINT64_C(1) << FRACTION_BITS)
-#define FRACTION_MASK (IMPLICIT_BIT - 1)
-
-/*
- * The fractions of 2^(k/32), rounded down. These bounds are irrational but for k = 0, so a
- * double lies above one exactly if it lies above it rounded down, and nothing is ever in
- * the wrong bucket. It stays so when a bound is rounded down again, among the subnormals.
- */
-static const uint64_t fractions[SUBBUCKETS + 1] = {
-    0x0000000000000, 0x059b0d3158574, 0x0b5586cf9890f, 0x11301d0125b50, 0x172b83c7d517a,
-    0x1d4873168b9aa, 0x2387a6e756238, 0x29e9df51fdee1, 0x306fe0a31b715, 0x371a7373aa9ca,
-    0x3dea64c123422, 0x44e086061892d, 0x4bfdad5362a27, 0x5342b569d4f81, 0x5ab07dd485429,
-    0x6247eb03a5584, 0x6a09e667f3bcc, 0x71f75e8ec5f73, 0x7a11473eb0186, 0x82589994cce12,
-    0x8ace5422aa0db, 0x93737b0cdc5e4, 0x9c49182a3f090, 0xa5503b23e255c, 0xae89f995ad3ad,
-    0xb7f76f2fb5e46, 0xc199bdd85529c, 0xcb720dcef9069, 0xd5818dcfba487, 0xdfc97337b9b5e,
-    0xea4afa2a490d9, 0xf50765b6e4540, IMPLICIT_BIT,
-};
-
-/* How many of them lie below a fraction's upper 6 bits. Among those that share these 6
- * bits there is one more at most, since two bounds are at least 0.0219 > 1/64 apart. */
-static const uint8_t fractions_below[64] = {
-    0,  1,  2,  3,  3,  4,  5,  5,  6,  7,  7,  8,  8,  9,  10, 10, 11, 11, 12, 13, 13, 14,
-    14, 15, 15, 16, 16, 17, 17, 18, 18, 19, 19, 20, 20, 21, 21, 22, 22, 22, 23, 23, 24, 24,
-    25, 25, 26, 26, 26, 27, 27, 28, 28, 28, 29, 29, 30, 30, 30, 31, 31, 31, 32, 32,
-};
-
-static inline uint64_t bits_of(double value)
-{
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static inline double double_of(uint64_t bits)
-{
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-/* At the finest scale; `magnitude` are the bits of a double > 0. */
-static inline int32_t finest_index(uint64_t magnitude)
-{
-    int32_t exponent = (int32_t)(magnitude >> FRACTION_BITS);
-    uint64_t fraction = magnitude & FRACTION_MASK;
-    if (exponent == 0) {
-        int32_t shift = __builtin_clzll(fraction) - (63 - FRACTION_BITS);
-        fraction = fraction << shift & FRACTION_MASK;
-        exponent = 1 - shift;
-    }
-    int32_t below = fractions_below[fraction >> (FRACTION_BITS - 6)];
-    below += fractions[below] < fraction;
-    return (exponent - EXPONENT_BIAS) * SUBBUCKETS + below - 1;
-}
-
-int32_t histogram_index(double magnitude, int scale)
-{
-    return finest_index(bits_of(magnitude)) >> (HISTOGRAM_SCALE - scale);
-}
-
-/* b^index = 2^exponent * (1 + fraction) */
-static uint64_t fraction_of_bound(int32_t index, int scale, int64_t *exponent)
-{
-    int64_t finest = (int64_t)index * (INT64_C(1) << (HISTOGRAM_SCALE - scale));
-    *exponent = finest >> HISTOGRAM_SCALE;
-    return fractions[finest & (SUBBUCKETS - 1)];
-}
-
-double histogram_bound(int32_t index, int scale)
-{
-    int64_t exponent;
-    uint64_t fraction = fraction_of_bound(index, scale, &exponent);
-    exponent += EXPONENT_BIAS;
-    if (exponent >= INFINITE_EXPONENT)
-        return INFINITY;
-    if (exponent > 0)
-        return double_of((uint64_t)exponent << FRACTION_BITS | fraction);
-    return exponent < -FRACTION_BITS ? 0.0 : double_of((IMPLICIT_BIT | fraction) >> (1 - exponent));
-}
+#define COUNT_MAX ((uint64_t)INT64_MAX)
+#define SIGN_BIT  (UINT64_C(1) << 63)
 
 /* 1 / b; b itself is beyond the doubles at the coarsest scale. */
 static double inverse_base(int scale)
@@ -117,8 +35,9 @@ double histogram_error(const struct histogram *h)
 static double estimate(int32_t index, int scale)
 {
     int64_t exponent;
-    uint64_t fraction = fraction_of_bound(index, scale, &exponent);
-    double mantissa = double_of((uint64_t)EXPONENT_BIAS << FRACTION_BITS | fraction);
+    uint64_t fraction = log2_bucket_fraction(index, scale, &exponent);
+    double mantissa =
+        double_of_bits((uint64_t)DOUBLE_EXPONENT_BIAS << DOUBLE_FRACTION_BITS | fraction);
     return ldexp(mantissa * (2.0 / (1.0 + inverse_base(scale))), (int)exponent);
 }
 
@@ -314,13 +233,13 @@ static void make_part(const double *values, size_t count, struct workshop *shop,
     size_t positives = 0, negatives = 0;
     histogram_init(part);
     for (size_t i = 0; i < count; i++) {
-        uint64_t bits = bits_of(values[i]), magnitude = bits & ~SIGN_BIT;
+        uint64_t bits = double_bits(values[i]), magnitude = bits & ~SIGN_BIT;
         if (magnitude == 0) {
             part->zero_count++;
             continue;
         }
         /* Written to both: signs come in no order that a branch could guess. */
-        int32_t index = finest_index(magnitude);
+        int32_t index = log2_bucket_finest(magnitude);
         shop->positive[positives] = shop->negative[negatives] = index;
         positives += bits == magnitude;
         negatives += bits != magnitude;
@@ -406,9 +325,10 @@ static uint64_t count_from(const struct histogram_side *side, int32_t index)
 void histogram_below(const struct histogram *h, double limit, uint64_t *at_least, uint64_t *at_most)
 {
     double before = nextafter(limit, -INFINITY);
-    int32_t index = limit == 0.0 ? 0 : histogram_index(fabs(limit), h->scale);
+    int32_t index = limit == 0.0 ? 0 : log2_bucket_index(fabs(limit), h->scale);
     /* Does the bucket of `limit` hold lesser doubles? */
-    bool shares = limit != 0.0 && before != 0.0 && histogram_index(fabs(before), h->scale) == index;
+    bool shares =
+        limit != 0.0 && before != 0.0 && log2_bucket_index(fabs(before), h->scale) == index;
     if (limit < 0.0) {
         *at_least = count_from(&h->negative, index + 1);
         *at_most = shares ? count_from(&h->negative, index) : *at_least;
@@ -550,8 +470,8 @@ bool histogram_unpack(struct slice packed, struct histogram *h)
     h->scale = in[1] - SCALE_OFFSET;
     struct reader r = {.at = in + HEADER_BYTES,
                        .end = in + packed.len,
-                       .index_min = histogram_index(DBL_TRUE_MIN, h->scale),
-                       .index_max = histogram_index(DBL_MAX, h->scale)};
+                       .index_min = log2_bucket_index(DBL_TRUE_MIN, h->scale),
+                       .index_max = log2_bucket_index(DBL_MAX, h->scale)};
     h->zero_count = take_count(&r);
     take_side(&r, h, &h->positive);
     take_side(&r, h, &h->negative);

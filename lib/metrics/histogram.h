@@ -26,12 +26,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "log2_bucket.h"
 #include "slice.h"
 
 enum {
     HISTOGRAM_VERSION = 1,
-    HISTOGRAM_SCALE = 5,
-    HISTOGRAM_SCALE_MIN = -10, /* one bucket holds 2^1024 */
+    HISTOGRAM_SCALE = LOG2_BUCKET_SCALE,
+    HISTOGRAM_SCALE_MIN = LOG2_BUCKET_SCALE_MIN, /* one bucket holds 2^1024 */
     HISTOGRAM_BUCKETS_MAX = 2048,
     HISTOGRAM_PACKED_BYTES_MAX = 28 * 1024 /* of the worst case; 2 to 3 a bucket are usual */
 };
@@ -94,18 +95,6 @@ double histogram_error(const struct histogram *h);
 /* How many values are certainly, and how many possibly, below `limit` (strictly; finite). */
 void histogram_below(const struct histogram *h, double limit, uint64_t *at_least,
                      uint64_t *at_most);
-
-/*
- * Bucket of a magnitude > 0 (subnormal too), ceil(log2(magnitude) * 2^scale) - 1 without any
- * rounding, and the lower bound b^index (exclusive) of a bucket, rounded down to a double:
- * 0 or infinite where it leaves them. For every magnitude x of bucket i
- *
- *   histogram_bound(i) < x <= histogram_bound(i + 1)
- *
- * HISTOGRAM_SCALE_MIN <= scale <= HISTOGRAM_SCALE.
- */
-int32_t histogram_index(double magnitude, int scale);
-double histogram_bound(int32_t index, int scale);
 
 /*
  * Packed form, at most HISTOGRAM_PACKED_BYTES_MAX. Little endian; varints are LEB128, in

@@ -257,7 +257,7 @@ static size_t width_at(int scale, size_t count)
             has_zero = true;
             continue;
         }
-        int32_t index = histogram_index(fabs(v), scale);
+        int32_t index = log2_bucket_index(fabs(v), scale);
         least[v < 0] = index < least[v < 0] ? index : least[v < 0];
         greatest[v < 0] = index > greatest[v < 0] ? index : greatest[v < 0];
     }

@@ -96,7 +96,7 @@ static size_t width_at(int scale)
     for (size_t i = 0; i < part_count; i++) {
         for (size_t n = 0; n < parts[i].count; n++) {
             double v = parts[i].values[n];
-            int64_t index = v != 0.0 ? histogram_index(fabs(v), scale) : 0;
+            int64_t index = v != 0.0 ? log2_bucket_index(fabs(v), scale) : 0;
             size_t side = v > 0.0;
             has_zero = has_zero || v == 0.0;
             least[side] = v != 0.0 && index < least[side] ? index : least[side];

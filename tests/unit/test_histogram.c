@@ -184,82 +184,6 @@ static void assert_same(const struct histogram *a, const struct histogram *b)
 
 /* --- Buckets ------------------------------------------------------------------------- */
 
-static void a_power_of_two_ends_its_bucket(void **state)
-{
-    (void)state;
-    assert_int_equal(histogram_index(2.0, 5), 31);
-    for (int scale = HISTOGRAM_SCALE; scale >= HISTOGRAM_SCALE_MIN; scale--) {
-        assert_int_equal(histogram_index(1.0, scale), -1);
-        for (int exponent = -1074; exponent <= 1023; exponent++) {
-            double value = ldexp(1.0, exponent);
-            int32_t index = (int32_t)ceil(ldexp(exponent, scale)) - 1;
-            assert_int_equal(histogram_index(value, scale), index);
-            if (ceil(ldexp(exponent, scale)) == ldexp(exponent, scale))
-                assert_true(histogram_bound(index + 1, scale) == value);
-        }
-    }
-}
-
-static void a_bound_is_a_power_of_the_base_rounded_down(void **state)
-{
-    (void)state;
-    for (int32_t k = 0; k < 32; k++) {
-        double expected = (double)ldexpl(floorl(ldexpl(exp2l((long double)k / 32), 52)), -52);
-        assert_true(histogram_bound(k, 5) == expected);
-        assert_true(histogram_bound(k + 1023 * 32, 5) == ldexp(expected, 1023));
-        assert_true(histogram_bound(k - 1022 * 32, 5) == ldexp(expected, -1022));
-        double subnormal_bound = 0x1p-1074 * floor(ldexp(expected, 20));
-        assert_true(histogram_bound(k + (20 - 1074) * 32, 5) == subnormal_bound);
-    }
-    for (int scale = HISTOGRAM_SCALE; scale >= HISTOGRAM_SCALE_MIN; scale--) {
-        assert_true(histogram_bound(histogram_index(DBL_MAX, scale) + 1, scale) == INFINITY);
-        assert_true(histogram_bound(histogram_index(0x1p-1074, scale), scale) == 0.0);
-        assert_true(histogram_bound(INT32_MAX, scale) == INFINITY);
-        assert_true(histogram_bound(INT32_MIN, scale) == 0.0);
-    }
-}
-
-static void the_index_is_that_of_the_logarithm(void **state)
-{
-    (void)state;
-    for (int i = 0; i < 200000; i++) {
-        double value = fabs(i % 4 ? any() : subnormal());
-        for (int scale = HISTOGRAM_SCALE; scale >= HISTOGRAM_SCALE_MIN; scale--) {
-            long double exact = ldexpl(log2l((long double)value), scale);
-            if (fabsl(exact - roundl(exact)) > 1e-12L)
-                assert_int_equal(histogram_index(value, scale), (int32_t)ceill(exact) - 1);
-        }
-    }
-}
-
-static void assert_between_its_bounds(double value, int scale)
-{
-    if (!(value > 0.0) || !isfinite(value))
-        return;
-    int32_t index = histogram_index(value, scale);
-    if (!(histogram_bound(index, scale) < value && value <= histogram_bound(index + 1, scale)))
-        fail_msg("%a is not in bucket %d of scale %d", value, index, scale);
-}
-
-static void bounds_and_index_agree_next_to_every_bound(void **state)
-{
-    (void)state;
-    for (int scale = HISTOGRAM_SCALE; scale >= HISTOGRAM_SCALE_MIN; scale--) {
-        int32_t last = histogram_index(DBL_MAX, scale) + 1;
-        for (int32_t i = histogram_index(0x1p-1074, scale); i <= last; i++) {
-            double bound = histogram_bound(i, scale);
-            assert_between_its_bounds(bound, scale);
-            assert_between_its_bounds(nextafter(bound, 0.0), scale);
-            assert_between_its_bounds(nextafter(bound, INFINITY), scale);
-            if (bound >= DBL_MIN && isfinite(bound)) {
-                assert_int_equal(histogram_index(bound, scale), i - 1);
-                if (bound < DBL_MAX)
-                    assert_int_equal(histogram_index(nextafter(bound, INFINITY), scale), i);
-            }
-        }
-    }
-}
-
 static void buckets_count_their_values(void **state)
 {
     (void)state;
@@ -272,14 +196,14 @@ static void buckets_count_their_values(void **state)
         for (size_t i = h.negative.count; i-- > 0;) {
             for (uint64_t n = 0; n < h.negative.buckets[i].count; n++, at++)
                 assert_true(values[at] < 0 &&
-                            histogram_index(-values[at], h.scale) == h.negative.buckets[i].index);
+                            log2_bucket_index(-values[at], h.scale) == h.negative.buckets[i].index);
         }
         for (uint64_t n = 0; n < h.zero_count; n++, at++)
             assert_true(values[at] == 0);
         for (size_t i = 0; i < h.positive.count; i++) {
             for (uint64_t n = 0; n < h.positive.buckets[i].count; n++, at++)
                 assert_true(values[at] > 0 &&
-                            histogram_index(values[at], h.scale) == h.positive.buckets[i].index);
+                            log2_bucket_index(values[at], h.scale) == h.positive.buckets[i].index);
         }
         assert_int_equal(at, count);
         assert_int_equal(histogram_count(&h), count);
@@ -469,9 +393,9 @@ static void doubles_around(double value, int scale, double *lowest, double *high
     *lowest = *highest = value;
     if (value == 0.0)
         return;
-    int32_t index = histogram_index(fabs(value), scale);
-    double low = nextafter(histogram_bound(index, scale), INFINITY);
-    double high = histogram_bound(index + 1, scale);
+    int32_t index = log2_bucket_index(fabs(value), scale);
+    double low = nextafter(log2_bucket_bound(index, scale), INFINITY);
+    double high = log2_bucket_bound(index + 1, scale);
     *lowest = value > 0.0 ? low : -high;
     *highest = value > 0.0 ? high : -low;
 }
@@ -579,7 +503,7 @@ static size_t count_of_bucket(const double *values, size_t count, bool is_negati
     size_t found = 0;
     for (size_t i = 0; i < count; i++)
         found += values[i] != 0.0 && (values[i] < 0.0) == is_negative &&
-                 histogram_index(fabs(values[i]), scale) == index;
+                 log2_bucket_index(fabs(values[i]), scale) == index;
     return found;
 }
 
@@ -615,7 +539,7 @@ static void make_neighbours(double *values, size_t negatives)
 {
     for (size_t i = 0; i < HISTOGRAM_BUCKETS_MAX + 1; i++) {
         bool is_negative = i < negatives;
-        double bound = histogram_bound((int32_t)(is_negative ? i : i - negatives) - 500, 5);
+        double bound = log2_bucket_bound((int32_t)(is_negative ? i : i - negatives) - 500, 5);
         values[i] = is_negative ? -bound : bound;
     }
 }
@@ -1038,10 +962,6 @@ int main(void)
 {
     chance = test_random_start();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_power_of_two_ends_its_bucket),
-        cmocka_unit_test(a_bound_is_a_power_of_the_base_rounded_down),
-        cmocka_unit_test(the_index_is_that_of_the_logarithm),
-        cmocka_unit_test(bounds_and_index_agree_next_to_every_bound),
         cmocka_unit_test(buckets_count_their_values),
         cmocka_unit_test(a_quantile_is_within_the_error),
         cmocka_unit_test(the_error_is_known),
