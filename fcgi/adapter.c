@@ -6,6 +6,7 @@
 
 #include "dispatch.h"
 #include "hash.h"
+#include "request_counters.h"
 
 enum { ARENA_BYTES = 1 << 20, REQUEST_ID_BYTES_MAX = 64 };
 
@@ -128,10 +129,11 @@ static int read_stdin(void *context, char *bytes, size_t room)
 {
     FCGX_Stream *in = context;
     int len = FCGX_GetStr(bytes, (int)room, in);
+    counter_add(COUNTER_REQUEST_BYTES, (uint64_t)len);
     return FCGX_GetError(in) != 0 ? -1 : len;
 }
 
-void adapter_serve(struct adapter *adapter, struct FCGX_Request *fcgx)
+void adapter_serve(struct adapter *adapter, struct FCGX_Request *fcgx, struct mono_time accepted_at)
 {
     struct variables v = {0};
     read_variables(fcgx->envp, &v);
@@ -163,5 +165,8 @@ void adapter_serve(struct adapter *adapter, struct FCGX_Request *fcgx)
         out = slice_of(last_words, sizeof last_words - 1);
     /* A peer that has gone is nothing to us; Finish_r sees the same error. */
     (void)FCGX_PutStr(out.ptr, (int)out.len, fcgx->out);
+    counter_add(COUNTER_RESPONSE_BYTES, out.len);
+    request_counters_note(req.route, adapter->response.status,
+                          mono_us_between(accepted_at, clock_mono_now()));
     reset(adapter); /* now: the next one may be long in coming */
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "app.h"
+#include "clock.h"
 #include "http.h"
 
 struct FCGX_Request;
@@ -26,7 +27,8 @@ struct adapter {
 void adapter_init(struct adapter *adapter, struct app *app);
 void adapter_release(struct adapter *adapter);
 
-/* Answer an accepted request. Leaves it unfinished: FCGX_Finish_r is the caller's. */
-void adapter_serve(struct adapter *adapter, struct FCGX_Request *fcgx);
+/* Answer an accepted request, and count it. Leaves it unfinished: FCGX_Finish_r is the caller's. */
+void adapter_serve(struct adapter *adapter, struct FCGX_Request *fcgx,
+                   struct mono_time accepted_at);
 
 #endif

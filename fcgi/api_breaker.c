@@ -36,6 +36,16 @@ enum err_code api_breaker_status(struct app *app, const struct request *req, str
     json_write_boolean(&w, status.is_probe_due);
     json_write_name(&w, "shared");
     json_write_boolean(&w, status.is_shared);
+    json_write_name(&w, "history");
+    json_write_array(&w);
+    for (size_t i = 0; i < status.turn_count; i++) {
+        json_write_object(&w);
+        json_write_name(&w, "state");
+        json_write_string(&w, breaker_state_name(status.turns[i].to));
+        write_instant(&w, "at", status.turns[i].at.us);
+        json_write_end(&w);
+    }
+    json_write_end(&w);
     json_write_end(&w);
     return ERR_OK;
 }

@@ -1,4 +1,5 @@
 /* POST /api/metrics: one sample, or many as a JSON array or NDJSON. */
+#include "counters.h"
 #include "intake.h"
 #include "json_samples.h"
 #include "json_write.h"
@@ -83,6 +84,8 @@ static enum err_code post_one(struct app *app, const struct request *req, struct
     enum err_code code = sample_json_read(json_document_root(document), &sample, err);
     if (code == ERR_OK)
         code = take_sample(app, req, &sample, res, err);
+    else
+        counter_add(COUNTER_SAMPLES_INVALID, 1);
     json_document_free(document);
     return code;
 }

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "counters.h"
 #include "etag.h"
 #include "external_service.h"
 #include "integer.h"
@@ -262,8 +263,12 @@ static void respond(const struct request *req, struct response *res, struct slic
                                                "fwd=stale; detail=store-unavailable"};
     static const char *const names[] = {
         [FRESHNESS_HIT] = "HIT", [FRESHNESS_MISS] = "MISS", [FRESHNESS_STALE] = "STALE"};
+    static const enum counter counters[] = {[FRESHNESS_HIT] = COUNTER_CACHE_HIT,
+                                            [FRESHNESS_MISS] = COUNTER_CACHE_MISS,
+                                            [FRESHNESS_STALE] = COUNTER_CACHE_STALE};
     struct entry_head head;
     memcpy(&head, entry.ptr, sizeof head);
+    counter_add(counters[freshness], 1);
     int64_t age_us = clock_mono_now().us - head.made_us;
 
     response_header(res, "Cache-Status", "\"analytics\"; %s", statuses[freshness]);

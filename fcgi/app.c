@@ -78,12 +78,13 @@ static struct metric_store *make_store(const struct config *c, struct redis_clie
     return metric_store_new(&options, client, limiter);
 }
 
-struct app *app_new(const struct config *config)
+struct app *app_new(const struct config *config, const struct host *host)
 {
     struct app *app = calloc(1, sizeof *app);
     if (!app)
         return NULL;
     app->config = config;
+    app->host = host;
     app->policies[ROUTE_POLICY_POST] =
         (struct rate_policy){.name = "post",
                              .limit = (uint64_t)config->rate_limit_requests,

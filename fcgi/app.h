@@ -17,6 +17,7 @@
 
 struct circuit_breaker;
 struct external_service;
+struct host;
 struct metric_store;
 struct near_cache;
 struct single_flight;
@@ -38,6 +39,7 @@ struct log_gate {
 
 struct app {
     const struct config *config;
+    const struct host *host; /* NULL: none (tests) */
     struct rate_policy policies[ROUTE_POLICY_COUNT];
     struct redis_client *redis;
     struct near_cache *near_cache;
@@ -54,8 +56,8 @@ struct app {
  * and 1 KiB of external data come to 10. The near cache takes what each one has. */
 enum { SUMMARY_BYTES_MAX = 12 * 1024 };
 
-/* `config` outlives the result. Does not wait for Redis. NULL: no memory or no thread. */
-struct app *app_new(const struct config *config);
+/* Both outlive the result. Does not wait for Redis. NULL: no memory or no thread. */
+struct app *app_new(const struct config *config, const struct host *host);
 
 /* After the last request. NULL is fine. */
 void app_free(struct app *app);

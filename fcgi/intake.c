@@ -1,5 +1,6 @@
 #include "intake.h"
 
+#include "counters.h"
 #include "problem.h"
 #include "query.h"
 #include "rate_headers.h"
@@ -50,10 +51,12 @@ static bool refuse(void *context, int64_t index, const struct error *wrong)
     struct intake *in = context;
     in->element_count++;
     bool is_of_element = wrong->code == ERR_VALIDATION && wrong->fields[0].element >= 0;
-    if (is_of_element)
+    if (is_of_element) {
+        counter_add(COUNTER_SAMPLES_INVALID, 1);
         note_rejected(in, index, wrong);
-    else
+    } else {
         *in->err = *wrong; /* the body cannot be read further: then nothing of it is taken */
+    }
     return goes_on(in);
 }
 

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -45,6 +44,7 @@ struct master {
     const char *program;
     pid_t pid;
     int signals;
+    struct host *host;
     struct child *children; /* config->workers of them */
     pid_t old_workers[OLD_WORKERS_MAX];
     size_t old_worker_count;
@@ -55,22 +55,14 @@ struct master {
     struct mono_time kill_at;
 };
 
-static bool share_slots(struct master *m)
+static bool share_host(struct master *m)
 {
-    size_t workers = (size_t)m->config->workers, threads = (size_t)m->config->threads;
-    size_t stamp_bytes = workers * threads * sizeof(struct busy_stamp);
-    size_t slot_bytes = workers * sizeof(struct worker_slot);
-    char *shared = mmap(NULL, stamp_bytes + slot_bytes, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    m->children = calloc(workers, sizeof *m->children);
-    if (shared == MAP_FAILED || !m->children)
+    m->host = host_share(m->config);
+    m->children = calloc((size_t)m->config->workers, sizeof *m->children);
+    if (!m->host || !m->children)
         return false;
-    struct busy_stamp *stamps = (struct busy_stamp *)(void *)shared;
-    struct worker_slot *slots = (struct worker_slot *)(void *)(shared + stamp_bytes);
-    for (size_t i = 0; i < workers; i++) {
-        m->children[i].slot = &slots[i];
-        slots[i].stamps = stamps + i * threads;
-    }
+    for (size_t i = 0; i < m->host->workers; i++)
+        m->children[i].slot = &m->host->slots[i];
     return true;
 }
 
@@ -81,8 +73,7 @@ static int run_worker(const struct master *m, size_t index)
     if (getppid() != m->pid)
         return EXIT_FAILURE;
     (void)close(m->signals);
-    struct worker_slot *slot = m->children[index].slot;
-    return worker_run(m->config, slot, index == 0);
+    return worker_run(m->config, m->host, index);
 }
 
 static void forget_stamps(const struct master *m, struct worker_slot *slot)
@@ -109,6 +100,7 @@ static bool start_worker(struct master *m, size_t index, int *result)
         return false;
     }
     child->pid = pid;
+    atomic_store(&child->slot->pid, pid);
     return false;
 }
 
@@ -147,6 +139,8 @@ static void note_death(struct master *m, struct child *child, int status)
                   LOG_INT("restart_in_ms", pause));
     }
     child->pid = 0;
+    atomic_store(&child->slot->pid, 0);
+    atomic_fetch_add(&m->host->restarts, 1);
 }
 
 static bool forget_old_worker(struct master *m, pid_t pid)
@@ -413,7 +407,7 @@ int master_run(const struct config *config, const char *program)
      * Inherited by the workers. */
     (void)mallopt(M_ARENA_MAX, 2);
     (void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
-    if (m.signals < 0 || !take_listening_socket() || !share_slots(&m) || !end_with_lighttpd()) {
+    if (m.signals < 0 || !take_listening_socket() || !share_host(&m) || !end_with_lighttpd()) {
         LOG_EVENT(LOG_ERROR, "start_refused", LOG_TEXT("reason", strerror(errno)));
         return EXIT_FAILURE;
     }

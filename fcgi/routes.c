@@ -41,6 +41,10 @@ const struct route routes[] = {
      "Call the external service through the circuit breaker"},
     {"GET", "/api/rate-limit", api_rate_limit, false, ROUTE_API, ROUTE_POLICY_POST,
      "How the caller stands with the rate limit of POST; spends nothing"},
+    {"GET", "/api/stats", api_stats, false, ROUTE_API, ROUTE_POLICY_NONE,
+     "What the service counts about itself"},
+    {"GET", "/metrics", api_prometheus, false, ROUTE_API, ROUTE_POLICY_NONE,
+     "The same for Prometheus"},
     {"POST", "/write", api_influx_write, true, ROUTE_AGENT, ROUTE_POLICY_INGEST,
      "Store samples in the line protocol of InfluxDB 1.x"},
     {"POST", "/api/v2/write", api_influx_write, true, ROUTE_AGENT, ROUTE_POLICY_INGEST,
@@ -64,6 +68,7 @@ const struct route routes[] = {
 /* clang-format on */
 
 const size_t route_count = sizeof routes / sizeof *routes;
+_Static_assert(sizeof routes / sizeof *routes <= ROUTES_MAX, "counters for each of them");
 
 static bool is_there(const struct route_table *table, const struct route *route)
 {

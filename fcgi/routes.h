@@ -37,6 +37,7 @@ struct route {
     const char *summary;
 };
 
+enum { ROUTES_MAX = 40 };
 extern const struct route routes[];
 extern const size_t route_count;
 
@@ -68,6 +69,7 @@ route_handler api_summary, api_series;
 route_handler api_histogram, api_heatmap;
 route_handler api_breaker_status, api_external;
 route_handler api_rate_limit;
+route_handler api_stats, api_prometheus;
 route_handler api_influx_write, api_influx_ping, api_influx_query;
 route_handler api_otlp_metrics, api_remote_write;
 

@@ -30,6 +30,8 @@ enum {
 
 struct worker {
     struct app *app;
+    struct host *host;
+    size_t index;   /* on the host */
     int stop_event; /* readable for ever once the worker stops */
     _Atomic int is_stopping;
     sem_t left; /* posted by each thread at its end */
@@ -37,6 +39,7 @@ struct worker {
 
 struct server_thread {
     struct worker *worker;
+    size_t index; /* in the worker */
     struct busy_stamp *stamp;
     pthread_t handle;
     int epoll;
@@ -60,7 +63,7 @@ static int make_epoll(const struct worker *worker)
 }
 
 /* Accept only by ourselves: libfcgi's own way cannot be stopped and polls for 2 s. */
-static void serve(struct server_thread *thread, int peer)
+static void serve(struct server_thread *thread, int peer, struct mono_time accepted_at)
 {
     const struct timeval timeout = {.tv_sec = PEER_TIMEOUT_SECONDS};
     (void)setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
@@ -71,7 +74,7 @@ static void serve(struct server_thread *thread, int peer)
     fcgx->keepConnection = 1; /* else the Finish_r inside Accept_r closes it */
     if (FCGX_Accept_r(fcgx) != 0)
         return; /* no request came; libfcgi has closed it and has nothing to accept from */
-    adapter_serve(&thread->adapter, fcgx);
+    adapter_serve(&thread->adapter, fcgx, accepted_at);
     fcgx->keepConnection = 0; /* one that is kept would hold this thread while it idles */
     FCGX_Finish_r(fcgx);
 }
@@ -103,6 +106,7 @@ static bool wait_for_peer(const struct server_thread *thread, int error)
 static void *serve_until_stopped(void *context)
 {
     struct server_thread *thread = context;
+    host_count_as_thread(thread->worker->host, thread->worker->index, thread->index);
     /* Who was woken for a connection was woken alone (EPOLLEXCLUSIVE): it takes it even when
      * the worker stops meanwhile, or nobody would before the next one comes. */
     bool was_woken = false;
@@ -117,19 +121,20 @@ static void *serve_until_stopped(void *context)
             continue;
         }
         was_woken = false;
-        atomic_store_explicit(&thread->stamp->since_us, clock_mono_now().us, memory_order_relaxed);
-        serve(thread, peer);
+        struct mono_time now = clock_mono_now();
+        atomic_store_explicit(&thread->stamp->since_us, now.us, memory_order_relaxed);
+        serve(thread, peer, now);
         atomic_store_explicit(&thread->stamp->since_us, 0, memory_order_relaxed);
     }
     (void)sem_post(&thread->worker->left);
     return NULL;
 }
 
-static bool start_thread(struct server_thread *thread, struct worker *worker,
-                         struct busy_stamp *stamp)
+static bool start_thread(struct server_thread *thread, struct worker *worker, size_t index)
 {
     thread->worker = worker;
-    thread->stamp = stamp;
+    thread->index = index;
+    thread->stamp = &worker->host->slots[worker->index].stamps[index];
     thread->epoll = make_epoll(worker);
     if (thread->epoll < 0 || FCGX_InitRequest(&thread->fcgx, -1, 0) != 0)
         return false;
@@ -194,15 +199,14 @@ static void leave(struct worker *worker, size_t count)
     }
 }
 
-static int serve_with_threads(struct worker *worker, struct server_thread *threads, size_t count,
-                              struct worker_slot *slot, int signals, bool is_first)
+static int serve_with_threads(struct worker *worker, struct server_thread *threads, int signals)
 {
-    size_t started = 0;
-    while (started < count && start_thread(&threads[started], worker, &slot->stamps[started]))
+    size_t count = worker->host->threads, started = 0;
+    while (started < count && start_thread(&threads[started], worker, started))
         started++;
     if (started == count) {
-        atomic_store(&slot->is_ready, 1);
-        wait_for_stop(worker->app, signals, !is_first);
+        atomic_store(&worker->host->slots[worker->index].is_ready, 1);
+        wait_for_stop(worker->app, signals, worker->index != 0);
     } else {
         LOG_EVENT(LOG_ERROR, "worker_start_failed", LOG_INT("threads_started", (int64_t)started),
                   LOG_INT("errno", errno));
@@ -218,20 +222,20 @@ static int serve_with_threads(struct worker *worker, struct server_thread *threa
     return started == count ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-int worker_run(const struct config *config, struct worker_slot *slot, bool is_first)
+int worker_run(const struct config *config, struct host *host, size_t index)
 {
-    size_t count = (size_t)config->threads;
     int result = EXIT_FAILURE;
     sigset_t set;
     (void)sigfillset(&set);
     int signals = signalfd(-1, &set, SFD_CLOEXEC);
-    struct worker worker = {.stop_event = eventfd(0, EFD_CLOEXEC)};
-    struct server_thread *threads = calloc(count, sizeof *threads);
+    struct worker worker = {.host = host, .index = index, .stop_event = eventfd(0, EFD_CLOEXEC)};
+    struct server_thread *threads = calloc(host->threads, sizeof *threads);
+    host_count_as_worker(host, index);
     if (signals >= 0 && worker.stop_event >= 0 && threads && sem_init(&worker.left, 0, 0) == 0 &&
         FCGX_Init() == 0)
-        worker.app = app_new(config);
+        worker.app = app_new(config, host);
     if (worker.app)
-        result = serve_with_threads(&worker, threads, count, slot, signals, is_first);
+        result = serve_with_threads(&worker, threads, signals);
     else
         LOG_EVENT(LOG_ERROR, "worker_start_failed", LOG_INT("errno", errno));
     app_free(worker.app);

@@ -4,15 +4,18 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "breaker_machine.h"
+#include "counters.h"
 #include "log.h"
 #include "redis_keys.h"
 
 enum {
     NUMBER_TEXT_BYTES = 24,
     REFUSAL_KNOWN_US = 1000000, /* how long a refusal of Redis may stand unasked */
+    TURNS_AT = 10,              /* in the reply of breaker_status */
 };
 
 /* Of a probe that somebody else makes: never the token of one of ours (those are odd). */
@@ -50,13 +53,16 @@ struct stored {
     int64_t probe_at;
     int64_t now;
     int64_t wait;
+    int64_t has_turned;
+    size_t turn_count; /* of breaker_status alone */
+    struct breaker_turn turns[BREAKER_TURNS_MAX];
 };
 enum { VERDICT_REFUSED, VERDICT_ADMITTED, VERDICT_PROBE };
 
-static bool read_state(const struct redisReply *reply, enum breaker_state *state)
+static bool read_state(const struct redisReply *reply, size_t at, enum breaker_state *state)
 {
     struct slice name;
-    if (!redis_reply_bytes_at(reply, 1, &name))
+    if (!redis_reply_bytes_at(reply, at, &name))
         return false;
     for (unsigned i = 0; i < BREAKER_STATE_COUNT; i++) {
         if (slice_equals(name, slice_from_string(breaker_state_name((enum breaker_state)i)))) {
@@ -67,17 +73,30 @@ static bool read_state(const struct redisReply *reply, enum breaker_state *state
     return false;
 }
 
+static void read_turns(const struct redisReply *reply, struct stored *stored)
+{
+    struct breaker_turn *turn = stored->turns;
+    stored->turn_count = 0;
+    for (size_t at = TURNS_AT;
+         stored->turn_count < BREAKER_TURNS_MAX && read_state(reply, at, &turn->to) &&
+         redis_reply_integer_at(reply, at + 1, &turn->at.us);
+         at += 2, turn++)
+        stored->turn_count++;
+}
+
 static bool read_stored(const struct redisReply *reply, struct stored *stored)
 {
+    read_turns(reply, stored);
     return redis_reply_integer_at(reply, 0, &stored->verdict) &&
-           read_state(reply, &stored->state) &&
+           read_state(reply, 1, &stored->state) &&
            redis_reply_integer_at(reply, 2, &stored->generation) &&
            redis_reply_integer_at(reply, 3, &stored->failures) &&
            redis_reply_integer_at(reply, 4, &stored->successes) &&
            redis_reply_integer_at(reply, 5, &stored->opened_at) &&
            redis_reply_integer_at(reply, 6, &stored->probe_at) &&
            redis_reply_integer_at(reply, 7, &stored->now) &&
-           redis_reply_integer_at(reply, 8, &stored->wait);
+           redis_reply_integer_at(reply, 8, &stored->wait) &&
+           redis_reply_integer_at(reply, 9, &stored->has_turned);
 }
 
 struct circuit_breaker *circuit_breaker_new(struct redis_client *client,
@@ -114,16 +133,34 @@ static uint64_t new_token(void)
     return token | 1;
 }
 
+static void count_turn(enum breaker_state to)
+{
+    static const enum counter counters[] = {[BREAKER_CLOSED] = COUNTER_BREAKER_CLOSED,
+                                            [BREAKER_OPEN] = COUNTER_BREAKER_OPENED,
+                                            [BREAKER_HALF_OPEN] = COUNTER_BREAKER_HALF_OPENED};
+    counter_add(counters[to], 1);
+}
+
+static void count_outcome(enum breaker_outcome outcome)
+{
+    if (outcome != BREAKER_NEUTRAL)
+        counter_add(outcome == BREAKER_SUCCESS ? COUNTER_BREAKER_SUCCEEDED : COUNTER_BREAKER_FAILED,
+                    1);
+}
+
 /* With the lock held: tell of a transition that this process has seen or made. */
 static void tell_of_change(const struct circuit_breaker *breaker, enum breaker_state before,
                            bool is_shared)
 {
     enum breaker_state state = breaker->machine.state;
-    if (state != before)
-        LOG_EVENT(state == BREAKER_OPEN ? LOG_WARNING : LOG_INFO, "breaker_changed",
-                  LOG_TEXT("breaker", breaker->options.name),
-                  LOG_TEXT("from", breaker_state_name(before)),
-                  LOG_TEXT("to", breaker_state_name(state)), LOG_INT("shared", is_shared));
+    if (state == before)
+        return;
+    if (!is_shared)
+        count_turn(state);
+    LOG_EVENT(state == BREAKER_OPEN ? LOG_WARNING : LOG_INFO, "breaker_changed",
+              LOG_TEXT("breaker", breaker->options.name),
+              LOG_TEXT("from", breaker_state_name(before)),
+              LOG_TEXT("to", breaker_state_name(state)), LOG_INT("shared", is_shared));
 }
 
 /*
@@ -181,6 +218,8 @@ static enum err_code ask(struct circuit_breaker *breaker, enum redis_lane lane,
     }
     if (code == ERR_INTERNAL)
         LOG_EVENT(LOG_ERROR, "breaker_script_failed", LOG_TEXT("cause", err.cause));
+    if (code == ERR_OK && stored->has_turned)
+        count_turn(stored->state);
     redis_reply_free(reply);
     return code;
 }
@@ -218,7 +257,7 @@ static bool decides_locally(struct circuit_breaker *breaker, struct mono_time no
     return is_local;
 }
 
-void circuit_breaker_allow(struct circuit_breaker *breaker, struct breaker_permit *permit)
+static void decide(struct circuit_breaker *breaker, struct breaker_permit *permit)
 {
     struct mono_time asked_at = clock_mono_now();
     if (is_known_refused(breaker, asked_at, permit))
@@ -249,6 +288,12 @@ void circuit_breaker_allow(struct circuit_breaker *breaker, struct breaker_permi
         breaker->refused_until = mono_after_us(
             asked_at, stored.wait < REFUSAL_KNOWN_US ? stored.wait : REFUSAL_KNOWN_US);
     (void)pthread_mutex_unlock(&breaker->mutex);
+}
+
+void circuit_breaker_allow(struct circuit_breaker *breaker, struct breaker_permit *permit)
+{
+    decide(breaker, permit);
+    counter_add(permit->is_admitted ? COUNTER_BREAKER_ALLOWED : COUNTER_BREAKER_REFUSED, 1);
 }
 
 static enum err_code record_shared(struct circuit_breaker *breaker,
@@ -299,6 +344,7 @@ void circuit_breaker_record(struct circuit_breaker *breaker, const struct breake
 {
     if (!permit->is_admitted)
         return;
+    count_outcome(outcome);
     /* What was decided without Redis stays here: local counters are not replayed. */
     enum err_code code = permit->is_shared ? record_shared(breaker, permit, outcome) : ERR_OK;
     if (permit->is_shared && code == ERR_OK)
@@ -370,5 +416,7 @@ void circuit_breaker_status(struct circuit_breaker *breaker, struct breaker_stat
         .probe_at_us = is_open ? stored.probe_at : 0,
         .is_probe_due = is_open && stored.wait == 0,
         .is_shared = true,
+        .turn_count = stored.turn_count,
     };
+    memcpy(status->turns, stored.turns, stored.turn_count * sizeof *stored.turns);
 }

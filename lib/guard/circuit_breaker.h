@@ -53,6 +53,13 @@ enum breaker_outcome {
     BREAKER_NEUTRAL /* no verdict on the dependency: the probe is handed back */
 };
 
+enum { BREAKER_TURNS_MAX = 32 };
+
+struct breaker_turn {
+    enum breaker_state to;
+    struct wall_time at;
+};
+
 struct breaker_status {
     enum breaker_state state;
     uint64_t failure_count; /* consecutive */
@@ -62,6 +69,8 @@ struct breaker_status {
     int64_t probe_at_us;  /* wall time of the next probe when OPEN; 0: not open */
     bool is_probe_due;    /* OPEN, and the next who asks will probe */
     bool is_shared;       /* read from Redis just now */
+    size_t turn_count;    /* the last transitions in the fleet, oldest first; none without Redis */
+    struct breaker_turn turns[BREAKER_TURNS_MAX];
 };
 
 struct circuit_breaker;

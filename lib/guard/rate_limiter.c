@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "counters.h"
 #include "hash.h"
 
 enum { STRIPES = 16 };
@@ -147,6 +148,8 @@ bool rate_limiter_begin(struct rate_limiter *limiter, const struct rate_policy *
 {
     int64_t left = refused_for_us(limiter, policy, subject, now);
     if (left > 0) {
+        counter_add(COUNTER_RATE_REFUSED, 1);
+        counter_add(COUNTER_RATE_REFUSED_LOCALLY, 1);
         *verdict = (struct rate_verdict){.policy = policy, .next_us = left, .retry_after_us = left};
         return false;
     }
@@ -176,6 +179,8 @@ bool rate_limiter_end(struct rate_limiter *limiter, const struct rate_call *call
 {
     if (!read_verdict(reply, call->policy, verdict))
         return false;
+    if (call->policy->limit > 0)
+        counter_add(verdict->is_admitted ? COUNTER_RATE_ADMITTED : COUNTER_RATE_REFUSED, 1);
     /* Counted from before it was sent: never longer than the wait that Redis told. */
     if (!verdict->is_admitted)
         remember_refusal(limiter, call->policy, &call->subject,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "chunk.h"
+#include "counters.h"
 #include "damage_log.h"
 #include "redis_keys.h"
 #include "sample.h"
@@ -77,7 +78,14 @@ static bool seal(struct chunk_sealer *sealer, struct slice stem, const struct jo
     }
     records_sort(w->records, CHUNK_RECORDS, w->spare);
     size_t len = chunk_seal(sealer->encoder, w->records, CHUNK_RECORDS, w->sealed);
-    return len == 0 || put(sealer, stem, job, layout, slice_of((const char *)w->sealed, len));
+    if (len == 0)
+        return true;
+    if (!put(sealer, stem, job, layout, slice_of((const char *)w->sealed, len)))
+        return false;
+    counter_add(COUNTER_SEALED_CHUNKS, 1);
+    counter_add(COUNTER_SEALED_BYTES_BEFORE, CHUNK_BYTES);
+    counter_add(COUNTER_SEALED_BYTES_AFTER, len);
+    return true;
 }
 
 /* Of what is read one behind the other the layout comes first: the chunk is of this one or later.

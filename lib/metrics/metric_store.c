@@ -121,9 +121,24 @@ static enum err_code conclude(struct metric_store *store, const struct sample *s
     return ERR_OK;
 }
 
-enum err_code metric_store_add(struct metric_store *store, const struct sample *sample,
-                               const struct rate_policy *policy, const struct rate_subject *subject,
-                               struct rate_verdict *verdict, struct error *err)
+enum counter metric_store_counter(enum err_code code)
+{
+    switch (code) {
+    case ERR_OK:
+        return COUNTER_SAMPLES_ACCEPTED;
+    case ERR_RATE_LIMITED:
+        return COUNTER_SAMPLES_OVER_RATE;
+    case ERR_LIMIT_REACHED:
+    case ERR_KEY_REUSED:
+        return COUNTER_SAMPLES_OVER_LIMIT;
+    default:
+        return COUNTER_SAMPLES_NOT_STORED;
+    }
+}
+
+static enum err_code add(struct metric_store *store, const struct sample *sample,
+                         const struct rate_policy *policy, const struct rate_subject *subject,
+                         struct rate_verdict *verdict, struct error *err)
 {
     struct rate_call call;
     if (!rate_limiter_begin(store->limiter, policy, subject, clock_mono_now(), &call, verdict))
@@ -143,5 +158,14 @@ enum err_code metric_store_add(struct metric_store *store, const struct sample *
         code = error_set(err, ERR_STORE_UNKNOWN, "The store gave an answer of the wrong shape");
     }
     redis_reply_free(reply);
+    return code;
+}
+
+enum err_code metric_store_add(struct metric_store *store, const struct sample *sample,
+                               const struct rate_policy *policy, const struct rate_subject *subject,
+                               struct rate_verdict *verdict, struct error *err)
+{
+    enum err_code code = add(store, sample, policy, subject, verdict, err);
+    counter_add(metric_store_counter(code), 1);
     return code;
 }

@@ -347,9 +347,9 @@ enum err_code metric_store_explain(const struct metric_store *store,
     return metric_store_refuse(store, (enum post_status)group->status, group->name, err);
 }
 
-enum err_code metric_store_add_batch(struct metric_store *store, struct sample_batch *batch,
-                                     const struct batch_terms *terms, struct batch_receipt *receipt,
-                                     struct error *err)
+static enum err_code add_batch(struct metric_store *store, struct sample_batch *batch,
+                               const struct batch_terms *terms, struct batch_receipt *receipt,
+                               struct error *err)
 {
     struct shipment s = {.store = store,
                          .batch = batch,
@@ -370,5 +370,19 @@ enum err_code metric_store_add_batch(struct metric_store *store, struct sample_b
     if (s.mark.key.len == 0 && s.part_count > 1)
         request_mark_name(&s.mark, redis_client_key_prefix(store->client));
     enum err_code code = ship(&s, err);
-    return code == ERR_OK && find_waiting(&s) ? ship_rest(&s, err) : code;
+    if (code == ERR_OK && find_waiting(&s))
+        code = ship_rest(&s, err);
+    return code;
+}
+
+enum err_code metric_store_add_batch(struct metric_store *store, struct sample_batch *batch,
+                                     const struct batch_terms *terms, struct batch_receipt *receipt,
+                                     struct error *err)
+{
+    enum err_code code = add_batch(store, batch, terms, receipt, err);
+    if (code == ERR_OK && receipt->is_replay)
+        return ERR_OK;
+    counter_add(COUNTER_SAMPLES_OVER_LIMIT, receipt->left_out);
+    counter_add(metric_store_counter(code), sample_batch_count(batch) - receipt->left_out);
+    return code;
 }

@@ -3,6 +3,7 @@
 #define LIB_METRICS_METRIC_STORE_PARTS_H
 
 #include "chunk_sealer.h"
+#include "counters.h"
 #include "metric_store.h"
 
 struct metric_store {
@@ -28,6 +29,9 @@ enum post_status {
     POST_MUST_COUNT /* whether there is room for all new types: how many are there? */
 };
 enum { POST_STATUS_AT = 4 };
+
+/* Where samples are counted whose request ended like this. */
+enum counter metric_store_counter(enum err_code code);
 
 /* Say why samples of `type` are not stored. */
 enum err_code metric_store_refuse(const struct metric_store *store, enum post_status status,

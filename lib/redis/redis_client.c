@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "counters.h"
 #include "redis_guest.h"
 #include "redis_keys.h"
 #include "redis_pipeline.h"
@@ -217,6 +218,7 @@ struct slice redis_client_key_prefix(const struct redis_client *client)
 
 static enum err_code say_unavailable(struct error *err, const char *cause)
 {
+    counter_add(COUNTER_REDIS_ERRORS, 1);
     enum err_code code = error_set(err, ERR_STORE_UNAVAILABLE, "The store is unavailable");
     error_set_cause(err, "%s", cause);
     if (err)
@@ -226,6 +228,7 @@ static enum err_code say_unavailable(struct error *err, const char *cause)
 
 static enum err_code say_unknown(struct error *err)
 {
+    counter_add(COUNTER_REDIS_ERRORS, 1);
     enum err_code code = error_set(err, ERR_STORE_UNKNOWN,
                                    "Redis did not answer in time: what was sent may or may "
                                    "not have been stored");
@@ -246,6 +249,7 @@ static enum err_code say_refused(struct error *err, struct slice text)
     for (size_t i = 0; i < sizeof full / sizeof *full; i++) {
         if (!slice_starts_with(text, slice_from_string(full[i])))
             continue;
+        counter_add(COUNTER_REDIS_ERRORS, 1);
         enum err_code code =
             error_set(err, ERR_STORE_FULL, "The store cannot take more data; nothing was stored");
         error_set_cause(err, "%s", cause);
@@ -257,6 +261,7 @@ static enum err_code say_refused(struct error *err, struct slice text)
         if (slice_starts_with(text, slice_from_string(busy[i])))
             return say_unavailable(err, cause);
     }
+    counter_add(COUNTER_REDIS_ERRORS, 1);
     enum err_code code = error_set(err, ERR_INTERNAL, "Internal error");
     error_set_cause(err, "%s", cause);
     return code;

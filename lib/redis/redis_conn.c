@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "counters.h"
 #include "log.h"
 #include "number.h"
 #include "redis_keys.h"
@@ -213,6 +214,7 @@ static void become_ready(struct redis_conn *conn)
     conn->was_lost = false;
     conn->next_address = 0;
     conn->addresses.count = 0;
+    counter_add(COUNTER_REDIS_CONNECTS, 1);
     LOG_EVENT(LOG_INFO, "redis_connected", LOG_TEXT("connection", role_names[conn->role]));
 }
 

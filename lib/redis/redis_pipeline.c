@@ -5,6 +5,8 @@
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 
+#include "counters.h"
+
 enum {
     HEARTBEAT_EVERY_MS = 250,
     HEARTBEAT_WITHIN_MS = 1000,
@@ -177,6 +179,7 @@ static void send_queue(struct redis_pipeline *line, struct mono_time now)
 {
     struct redis_conn *conn = &line->conn;
     struct redis_job_list taken = take_queue(line);
+    uint64_t sent = 0;
     for (struct redis_job *job = list_pop(&taken); job; job = list_pop(&taken)) {
         int queued = REDIS_JOB_QUEUED;
         if (!mono_is_before(now, job->deadline) ||
@@ -185,8 +188,14 @@ static void send_queue(struct redis_pipeline *line, struct mono_time now)
             continue;
         }
         job->start_offset = conn->queued_bytes;
+        job->sent_at = now;
         redis_conn_queue(conn, job->command, job->command_bytes);
         list_push(&line->in_flight, job);
+        sent++;
+    }
+    if (sent > 0) {
+        counter_add(COUNTER_REDIS_COMMANDS, sent);
+        distribution_add(DISTRIBUTION_REDIS_BATCH, sent);
     }
     redis_conn_flush(conn, now);
 }
@@ -256,8 +265,10 @@ static void expire_queue(struct redis_pipeline *line, struct mono_time now)
 void redis_pipeline_tick(struct redis_pipeline *line, struct mono_time now)
 {
     redis_conn_tick(&line->conn, now);
-    if (line->conn.state == REDIS_CONN_READY && !mono_is_before(now, earliest_deadline(line)))
+    if (line->conn.state == REDIS_CONN_READY && !mono_is_before(now, earliest_deadline(line))) {
+        counter_add(COUNTER_REDIS_TIMEOUTS, 1);
         redis_conn_fail(&line->conn, now, true, "no reply within the deadline");
+    }
     if (line->conn.state == REDIS_CONN_READY) {
         send_queue(line, now);
         if (!line->in_flight.head && !mono_is_before(now, line->heartbeat_due))
@@ -283,6 +294,9 @@ static void take_replies(struct redis_pipeline *line, struct mono_time now)
         }
         redis_conn_worked(&line->conn);
         line->heartbeat_due = mono_after_ms(now, HEARTBEAT_EVERY_MS);
+        if (!job->is_heartbeat)
+            distribution_add(DISTRIBUTION_REDIS_ROUND_TRIP,
+                             (uint64_t)mono_us_between(job->sent_at, now));
         complete(line, job, ERR_OK, reply);
     }
 }

@@ -33,8 +33,9 @@ struct redis_job {
     size_t command_bytes;
     struct mono_time deadline;
     uint64_t start_offset; /* in the bytes of the connection */
-    bool is_heartbeat;     /* the lane's own PING */
-    bool is_detached;      /* nobody waits: freed when done */
+    struct mono_time sent_at;
+    bool is_heartbeat; /* the lane's own PING */
+    bool is_detached;  /* nobody waits: freed when done */
 
     atomic_int state;
     enum err_code code; /* with the reply, valid once DONE */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "counters.h"
 #include "external_http.h"
 #include "external_simulation.h"
 #include "log.h"
@@ -63,8 +64,11 @@ static void run_call(struct slot *slot)
         slot->err.retry_after_ms = ms_rounded_up(permit.retry_after_us);
         return;
     }
+    struct mono_time began = clock_mono_now();
     enum breaker_outcome outcome =
         slot->caller->call(slot->caller, strbuf_slice(&slot->type), &slot->data, &slot->err);
+    distribution_add(DISTRIBUTION_EXTERNAL_CALL,
+                     (uint64_t)mono_us_between(began, clock_mono_now()));
     slot->code = slot->err.code;
     circuit_breaker_record(slot->service->breaker, &permit, outcome);
     if (outcome == BREAKER_FAILURE && permit.is_probe)

@@ -40,7 +40,7 @@ static void make_app(void)
     struct strbuf mistakes;
     strbuf_init(&mistakes, 4096);
     (void)setenv("REDIS_SOCKET", server.socket_path, 1);
-    if (!config_load(&config, &mistakes) || !(app = app_new(&config)) ||
+    if (!config_load(&config, &mistakes) || !(app = app_new(&config, NULL)) ||
         !test_redis_await_connected(app->redis, true, 5000))
         give_up("no application");
     strbuf_release(&mistakes);

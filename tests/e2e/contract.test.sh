@@ -96,6 +96,9 @@ for path in "/api/metrics/summary?type=cpu" "/api/metrics/series?type=cpu" "/api
     answers "$path, which the client has" 304 GET "$path" -H "If-None-Match: $(etag)"
 done
 
+answers "the counters" 200 GET /api/stats
+answers "the counters for Prometheus" 200 GET /metrics
+
 # --- what is wrong
 for path in $(all_paths) /api/metrics; do
     answers "PUT of $path" 405 PUT "$path"

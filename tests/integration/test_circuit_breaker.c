@@ -174,6 +174,33 @@ static void open_stays_open_until_somebody_asks(void **state)
     circuit_breaker_free(breaker);
 }
 
+/* Oldest first, and no more than there is room for. */
+static void the_last_changes_are_told(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 12 };
+    struct circuit_breaker *breaker = frail_breaker("history", 1, LEASE_MS);
+    assert_int_equal(status_of(breaker).turn_count, 0);
+    int64_t before = clock_wall_now().us;
+    for (int i = 1; i <= ROUNDS; i++) {
+        fail_calls(breaker, 1);
+        struct breaker_permit probe;
+        AWAIT(is_given(breaker, &probe));
+        circuit_breaker_record(breaker, &probe, BREAKER_SUCCESS);
+        struct breaker_status status = status_of(breaker);
+        assert_int_equal(status.turn_count, 3 * i < BREAKER_TURNS_MAX ? 3 * i : BREAKER_TURNS_MAX);
+        for (size_t k = 0; k < status.turn_count; k++) {
+            static const enum breaker_state cycle[] = {BREAKER_CLOSED, BREAKER_HALF_OPEN,
+                                                       BREAKER_OPEN};
+            const struct breaker_turn *turn = &status.turns[status.turn_count - 1 - k];
+            assert_int_equal(turn->to, cycle[k % 3]);
+            assert_in_range(turn->at.us, before, clock_wall_now().us);
+            assert_true(k == 0 || turn->at.us <= turn[1].at.us);
+        }
+    }
+    circuit_breaker_free(breaker);
+}
+
 static void a_failed_probe_opens_for_another_timeout(void **state)
 {
     (void)state;
@@ -649,6 +676,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(consecutive_failures_open_and_a_success_starts_anew),
         cmocka_unit_test(open_stays_open_until_somebody_asks),
+        cmocka_unit_test(the_last_changes_are_told),
         cmocka_unit_test(a_failed_probe_opens_for_another_timeout),
         cmocka_unit_test(a_neutral_end_hands_the_probe_to_the_next_at_once),
         cmocka_unit_test(the_third_lapsed_lease_in_a_row_opens),

@@ -3,7 +3,7 @@
 -- A hash without TTL: state (CLOSED, OPEN, HALF_OPEN), generation (seeded from TIME, so
 -- that a lost key never brings an old one back; + 1 at each transition), failures
 -- (consecutive), successes (since it closed), opened_at, probe_at (OPEN until then),
--- token and lease_end of the probe under way, lapses (leases that ran out in a row).
+-- token and lease_end of the probe under way, lapses (leases that ran out in a row), history.
 -- Instants in microseconds. Cost: HMGET; a transition writes all fields.
 --
 -- An instant further away than it can have been set (a clock stepped back, or the
@@ -27,16 +27,24 @@ local function breaker_read(key, reset_us, lease_us)
   return b
 end
 
+-- The last transitions, oldest first: the state's letter (C, O, H) and the instant (8 bytes).
+local BREAKER_HISTORY_MAX, BREAKER_TURN_BYTES = 32, 9
+
 local function breaker_write(b)
   local written = {}
   for i, field in ipairs(BREAKER_FIELDS) do
     written[2 * i - 1], written[2 * i] = field, b[field]
+  end
+  if b.history then
+    written[#written + 1], written[#written + 2] = 'history', b.history
   end
   redis.call('HSET', b.key, unpack(written))
 end
 
 local function breaker_turn(b, state)
   b.state, b.generation, b.token, b.lapses = state, b.generation + 1, '', 0
+  local before = b.history or redis.call('HGET', b.key, 'history') or ''
+  b.history = (before .. state:sub(1, 1) .. struct.pack('<I8', b.now)):sub(-BREAKER_HISTORY_MAX * BREAKER_TURN_BYTES)
 end
 
 local function breaker_open(b, reset_us)
@@ -45,8 +53,9 @@ local function breaker_open(b, reset_us)
   breaker_write(b)
 end
 
--- {verdict, state, generation, failures, successes, opened_at, probe_at, now, wait}; wait
--- is the time until a probe may be given out, 0 when CLOSED.
+-- {verdict, state, generation, failures, successes, opened_at, probe_at, now, wait, turned}; wait
+-- is the time until a probe may be given out, 0 when CLOSED; turned is 1 where this call was the
+-- transition to that state.
 local function breaker_reply(b, verdict)
   local wait = 0
   if b.state == 'OPEN' then
@@ -55,5 +64,5 @@ local function breaker_reply(b, verdict)
     wait = math.max(b.lease_end - b.now, 0)
   end
   return {verdict, b.state, b.generation, b.failures, b.successes, b.opened_at, b.probe_at, b.now,
-          wait}
+          wait, b.history and 1 or 0}
 end
