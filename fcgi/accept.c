@@ -48,3 +48,8 @@ bool accept_prefers(struct slice accept, struct slice wanted, struct slice usual
 {
     return weight_in(accept, wanted) > weight_in(accept, usual);
 }
+
+bool accept_takes(struct slice accept_encoding, struct slice coding)
+{
+    return weight_in(accept_encoding, coding) > 0.0;
+}

@@ -1,5 +1,5 @@
 /*
- * accept: which of two media types a client would rather have (RFC 9110, 12.5.1). Pure.
+ * accept: what a client would rather have (RFC 9110, 12.5). Pure.
  */
 #ifndef FCGI_ACCEPT_H
 #define FCGI_ACCEPT_H
@@ -14,5 +14,8 @@
  * Empty, absent, or not understood: no.
  */
 bool accept_prefers(struct slice accept, struct slice wanted, struct slice usual);
+
+/* Does the header Accept-Encoding name `coding` ("gzip"), with a weight above 0? */
+bool accept_takes(struct slice accept_encoding, struct slice coding);
 
 #endif

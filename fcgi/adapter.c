@@ -43,6 +43,7 @@ static void reset(struct adapter *adapter)
 struct variables {
     struct slice method, script_name, path_info, request_uri, query, remote_address;
     struct slice content_length, content_type, content_encoding;
+    struct slice accept_encoding, cache_control;
     struct slice authorization, if_none_match, accept, confirm, request_id, idempotency_key;
 };
 
@@ -62,6 +63,8 @@ static void read_variables(char *const *envp, struct variables *v)
         {SLICE("HTTP_AUTHORIZATION"), &v->authorization},
         {SLICE("HTTP_IF_NONE_MATCH"), &v->if_none_match},
         {SLICE("HTTP_ACCEPT"), &v->accept},
+        {SLICE("HTTP_ACCEPT_ENCODING"), &v->accept_encoding},
+        {SLICE("HTTP_CACHE_CONTROL"), &v->cache_control},
         {SLICE("HTTP_X_CONFIRM_DELETE"), &v->confirm},
         {SLICE("CONTENT_TYPE"), &v->content_type},
         {SLICE("HTTP_CONTENT_ENCODING"), &v->content_encoding},
@@ -147,6 +150,8 @@ void adapter_serve(struct adapter *adapter, struct FCGX_Request *fcgx, struct mo
         .authorization = v.authorization,
         .if_none_match = v.if_none_match,
         .accept = v.accept,
+        .accept_encoding = v.accept_encoding,
+        .cache_control = v.cache_control,
         .confirm = v.confirm,
         .idempotency_key = v.idempotency_key,
         .content_type = v.content_type,

@@ -1,6 +1,7 @@
 /* GET /api/metrics/types: the types there are, in pages, and what each of them holds. */
 #include <assert.h>
 
+#include "etag.h"
 #include "hash.h"
 #include "json_write.h"
 #include "metric_types.h"
@@ -144,5 +145,8 @@ enum err_code api_types(struct app *app, const struct request *req, struct respo
         add_link(res, req, strbuf_slice(&cursor));
     bool has_failed = strbuf_failed(&cursor);
     strbuf_release(&cursor);
-    return has_failed ? error_set(err, ERR_NO_MEMORY, "Out of memory") : ERR_OK;
+    if (has_failed)
+        return error_set(err, ERR_NO_MEMORY, "Out of memory");
+    etag_answer(req, res);
+    return ERR_OK;
 }

@@ -7,6 +7,7 @@
 #include "json_read.h"
 #include "metric_store.h"
 #include "near_cache.h"
+#include "recent_answers.h"
 #include "redis_client.h"
 #include "single_flight.h"
 #include "summary_cache.h"
@@ -107,7 +108,8 @@ struct app *app_new(const struct config *config, const struct host *host)
     app->limiter = rate_limiter_new(app->redis, REMEMBERED_REFUSALS);
     app->breaker = make_breaker(config, app->redis);
     app->flights = single_flight_new((size_t)config->threads, SUMMARY_BYTES_MAX);
-    if (!app->limiter || !app->breaker || !app->flights)
+    app->recent = recent_answers_new();
+    if (!app->limiter || !app->breaker || !app->flights || !app->recent)
         goto fail;
     app->external = make_external(config, app->redis, app->breaker);
     app->store = make_store(config, app->redis, app->limiter);
@@ -132,6 +134,7 @@ void app_free(struct app *app)
     summary_cache_free(app->summaries);
     metric_store_free(app->store);
     single_flight_free(app->flights);
+    recent_answers_free(app->recent);
     circuit_breaker_free(app->breaker);
     rate_limiter_free(app->limiter);
     redis_client_free(app->redis);

@@ -20,6 +20,7 @@ struct external_service;
 struct host;
 struct metric_store;
 struct near_cache;
+struct recent_answers;
 struct single_flight;
 struct summary_cache;
 
@@ -49,6 +50,7 @@ struct app {
     struct metric_store *store;
     struct summary_cache *summaries;
     struct single_flight *flights;
+    struct recent_answers *recent;
     struct log_gate dependency_gate;
 };
 

@@ -143,3 +143,15 @@ enum err_code content_decode(struct slice coding, size_t bytes_max, struct arena
     return error_set(err, ERR_UNSUPPORTED_CODING,
                      "Content-Encoding must be one of gzip, deflate, snappy and identity");
 }
+
+bool content_encode_gzip(struct slice body, struct arena *arena, struct slice *encoded)
+{
+    enum { FASTEST = 1 };
+    struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(FASTEST);
+    size_t room = compressor ? libdeflate_gzip_compress_bound(compressor, body.len) : 0;
+    char *out = room > 0 ? arena_alloc(arena, room) : NULL;
+    size_t len = out ? libdeflate_gzip_compress(compressor, body.ptr, body.len, out, room) : 0;
+    libdeflate_free_compressor(compressor);
+    *encoded = slice_of(out, len);
+    return len > 0;
+}

@@ -2,11 +2,14 @@
 
 #include <assert.h>
 
+#include "accept.h"
 #include "agent_token.h"
 #include "content_coding.h"
+#include "etag.h"
 #include "log.h"
 #include "number.h"
 #include "problem.h"
+#include "recent_answers.h"
 #include "routes.h"
 
 static bool has_control_character(struct slice s)
@@ -135,6 +138,51 @@ static enum err_code take_body(const struct app *app, struct request *req, struc
     return code;
 }
 
+/* What is shorter fits into a packet or two in any case. */
+enum { COMPRESS_BYTES_MIN = 1024 };
+
+static void compress(const struct request *req, struct response *res)
+{
+    struct slice encoded;
+    if (!res->has_body || res->body.len < COMPRESS_BYTES_MIN)
+        return;
+    response_header(res, "Vary", "Accept-Encoding");
+    if (!accept_takes(req->accept_encoding, SLICE("gzip")) ||
+        !content_encode_gzip(strbuf_slice(&res->body), req->arena, &encoded))
+        return;
+    strbuf_reset(&res->body);
+    strbuf_append_slice(&res->body, encoded);
+    response_header(res, "Content-Encoding", "gzip");
+}
+
+static enum err_code answer_afresh(struct app *app, const struct request *req, struct response *res,
+                                   struct error *err)
+{
+    enum err_code code = req->route->handler(app, req, res, err);
+    if (code == ERR_OK)
+        compress(req, res);
+    return code;
+}
+
+/* For who is content with an answer of a moment ago. */
+static enum err_code answer_in_common(struct app *app, const struct request *req, int64_t age_us,
+                                      struct response *res, struct error *err)
+{
+    struct mono_time now = clock_mono_now();
+    struct slice key = recent_answers_key(req);
+    if (!recent_answers_find(app->recent, key, age_us, now, res)) {
+        struct request whole = *req; /* others may not have what this client has */
+        whole.if_none_match = SLICE("");
+        enum err_code code = answer_afresh(app, &whole, res, err);
+        if (code != ERR_OK)
+            return code;
+        if (res->status == 200)
+            recent_answers_keep(app->recent, key, now, res);
+    }
+    (void)etag_is_had(req, res);
+    return ERR_OK;
+}
+
 static enum err_code answer(const struct route_table *table, struct app *app, struct request *req,
                             struct response *res, struct error *err)
 {
@@ -160,7 +208,9 @@ static enum err_code answer(const struct route_table *table, struct app *app, st
         return err->code;
     if (route->takes_body && take_body(app, req, res, err) != ERR_OK)
         return err->code;
-    return route->handler(app, req, res, err);
+    int64_t age_us = route->is_common ? recent_answers_age_us(req->cache_control) : 0;
+    return age_us > 0 ? answer_in_common(app, req, age_us, res, err)
+                      : answer_afresh(app, req, res, err);
 }
 
 static void log_failure(struct app *app, const struct request *req, const struct error *err)

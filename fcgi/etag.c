@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "accept.h"
 #include "hash.h"
 
 bool etag_matches(struct slice listed, struct slice etag)
@@ -18,11 +19,17 @@ bool etag_matches(struct slice listed, struct slice etag)
 
 bool etag_answer_hashed(const struct request *req, struct response *res, uint64_t body_hash)
 {
-    char etag[24];
-    (void)snprintf(etag, sizeof etag, "\"%016llx\"", (unsigned long long)body_hash);
+    (void)snprintf(res->etag, sizeof res->etag, "\"%016llx\"", (unsigned long long)body_hash);
     res->cache_control = "no-cache";
-    response_header(res, "ETag", "%s", etag);
-    if (!etag_matches(req->if_none_match, slice_from_string(etag)))
+    /* Weak where the answer may be compressed: one tag for both forms. */
+    bool is_weak = accept_takes(req->accept_encoding, SLICE("gzip"));
+    response_header(res, "ETag", "%s%s", is_weak ? "W/" : "", res->etag);
+    return etag_is_had(req, res);
+}
+
+bool etag_is_had(const struct request *req, struct response *res)
+{
+    if (!res->etag[0] || !etag_matches(req->if_none_match, slice_from_string(res->etag)))
         return false;
     res->status = 304;
     res->has_body = false;

@@ -23,6 +23,9 @@ void etag_answer(const struct request *req, struct response *res);
  * it, and no body is needed. */
 bool etag_answer_hashed(const struct request *req, struct response *res, uint64_t body_hash);
 
+/* Where the client has the answer `res`, which was tagged, it becomes 304. */
+bool etag_is_had(const struct request *req, struct response *res);
+
 uint64_t etag_hash(struct slice body);
 
 #endif

@@ -29,6 +29,7 @@ void response_reset(struct response *res)
     res->content_type = "application/json";
     res->cache_control = "no-store";
     res->has_body = true;
+    res->etag[0] = '\0';
     strbuf_reset(&res->headers);
     strbuf_reset_keeping(&res->body, HTTP_KEPT_BYTES_MAX);
 }

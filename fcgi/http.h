@@ -39,7 +39,8 @@ struct request {
     struct slice request_id;
     struct slice authorization;
     struct slice if_none_match;
-    struct slice accept;
+    struct slice accept, accept_encoding;
+    struct slice cache_control;
     struct slice confirm;         /* X-Confirm-Delete */
     struct slice idempotency_key; /* {NULL, 0}: none */
     struct slice content_type, content_encoding;
@@ -58,6 +59,7 @@ struct response {
     const char *content_type;  /* static */
     const char *cache_control; /* static */
     bool has_body;             /* false: neither body nor Content-Length (304) */
+    char etag[24];             /* the header of that name, without W/; "": none */
     struct strbuf headers;     /* further header lines, each ending in CR LF */
     struct strbuf body;
 };

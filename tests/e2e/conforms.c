@@ -25,6 +25,9 @@ enum { PATH_BYTES = 200, NAME_BYTES = 80, FILE_BYTES_MAX = 8 << 20 };
 static const char *const usual_headers[] = {
     "cache-control",
     "content-length",
+    "content-encoding",
+    "vary",
+    "age",
     "content-security-policy",
     "content-type",
     "connection",

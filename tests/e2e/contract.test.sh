@@ -91,7 +91,7 @@ answers "another version of it" 415 POST /api/v1/write "${protobuf[0]}" 'Content
 
 # --- what the client has
 for path in "/api/metrics/summary?type=cpu" "/api/metrics/series?type=cpu" "/api/metrics/series?type=huge&format=csv" \
-    "/api/metrics/histogram?type=cpu" "/api/metrics/heatmap?type=cpu" /docs /redoc /openapi.json; do
+    "/api/metrics/histogram?type=cpu" "/api/metrics/heatmap?type=cpu" /api/metrics/types /docs /redoc /openapi.json; do
     ask GET "$path"
     answers "$path, which the client has" 304 GET "$path" -H "If-None-Match: $(etag)"
 done

@@ -107,7 +107,7 @@ static void a_type_tells_what_it_holds(void **state)
     assert_int_equal(get_types(""), 200);
     assert_string_equal(test_app.body, expected);
     assert_false(test_app_has_header("Link"));
-    assert_string_equal(test_app.res.cache_control, "no-store");
+    assert_string_equal(test_app.res.cache_control, "no-cache");
 }
 
 /* Of timestamps beyond what a Lua number holds, too. */

@@ -31,7 +31,7 @@ int test_app_begin(void **state)
     arena_init(&test_app.arena, ARENA_BYTES);
     response_init(&test_app.res);
     test_app.if_none_match = test_app.accept = test_app.authorization = test_app.confirm =
-        test_app.content_type = "";
+        test_app.content_type = test_app.accept_encoding = test_app.cache_control = "";
     test_app.idempotency_key = NULL;
     test_app.body_len = 0;
     test_app.body = test_app.headers = "";
@@ -117,6 +117,8 @@ static int ask(struct app *app, const char *method, const char *path, const char
                           .request_id = SLICE("id"),
                           .if_none_match = slice_from_string(test_app.if_none_match),
                           .accept = slice_from_string(test_app.accept),
+                          .accept_encoding = slice_from_string(test_app.accept_encoding),
+                          .cache_control = slice_from_string(test_app.cache_control),
                           .authorization = slice_from_string(test_app.authorization),
                           .confirm = slice_from_string(test_app.confirm),
                           .content_type = slice_from_string(test_app.content_type),

@@ -25,10 +25,10 @@ struct test_app {
     struct app *app; /* of the worker that is asked */
     struct arena arena;
     struct response res;
-    const char *if_none_match, *accept, *authorization, *confirm, *content_type,
-        *idempotency_key;       /* of the requests to come; the last one NULL: none */
-    size_t body_len;            /* of bodies with a NUL; 0: up to it */
-    const char *body, *headers; /* of the last response, as text; borrowed from `res` */
+    const char *if_none_match, *accept, *authorization, *confirm, *content_type, *accept_encoding,
+        *cache_control, *idempotency_key; /* of the requests to come; the last one NULL: none */
+    size_t body_len;                      /* of bodies with a NUL; 0: up to it */
+    const char *body, *headers;           /* of the last response, as text; borrowed from `res` */
 };
 
 extern struct test_app test_app;

@@ -248,10 +248,10 @@ static enum err_code answer_nothing(struct app *unused, const struct request *re
 }
 
 static const struct route administered[] = {
-    {"DELETE", "/mixed", answer_nothing, false, ROUTE_ADMIN, ROUTE_POLICY_NONE, ""},
-    {"GET", "/mixed", answer_nothing, false, ROUTE_API, ROUTE_POLICY_NONE, ""},
-    {"POST", "/mixed", answer_nothing, true, ROUTE_ADMIN, ROUTE_POLICY_NONE, ""},
-    {"GET", "/admin", answer_nothing, false, ROUTE_ADMIN, ROUTE_POLICY_NONE, ""},
+    {"DELETE", "/mixed", answer_nothing, false, ROUTE_ADMIN, ROUTE_POLICY_NONE, false, ""},
+    {"GET", "/mixed", answer_nothing, false, ROUTE_API, ROUTE_POLICY_NONE, false, ""},
+    {"POST", "/mixed", answer_nothing, true, ROUTE_ADMIN, ROUTE_POLICY_NONE, false, ""},
+    {"GET", "/admin", answer_nothing, false, ROUTE_ADMIN, ROUTE_POLICY_NONE, false, ""},
 };
 
 static int administer(const char *method, const char *path, const char *authorization)
