@@ -63,11 +63,12 @@ static enum err_code read_question(const struct request *req, struct metric_type
     bool has_match = read_match(req, &q->match, err);
     (void)query_get_integer(req->query, "limit", req->arena, 1, METRIC_TYPES_MAX, &limit, err);
     read_cursor(req, has_match, q, err);
+    (void)query_get_boolean(req->query, "brief", req->arena, &q->is_brief, err);
     q->limit = (size_t)limit;
     return err->code;
 }
 
-static void write_type(struct json_writer *w, const struct metric_type *type)
+static void write_type(struct json_writer *w, const struct metric_type *type, bool is_brief)
 {
     json_write_object(w);
     json_write_name(w, "type");
@@ -80,15 +81,17 @@ static void write_type(struct json_writer *w, const struct metric_type *type)
     json_write_instant(w, type->newest.at);
     json_write_name(w, "latest_value");
     json_write_number(w, type->newest.value);
-    json_write_name(w, "bytes");
-    json_write_integer(w, (int64_t)type->bytes);
-    json_write_name(w, "samples_per_minute");
-    json_write_number(w, (double)type->hour_count / 60.0);
+    if (!is_brief) {
+        json_write_name(w, "bytes");
+        json_write_integer(w, (int64_t)type->bytes);
+        json_write_name(w, "samples_per_minute");
+        json_write_number(w, (double)type->hour_count / 60.0);
+    }
     json_write_end(w);
 }
 
 static void write_types(struct response *res, const struct metric_type *types, size_t count,
-                        struct slice cursor)
+                        bool is_brief, struct slice cursor)
 {
     struct json_writer w;
     json_write_begin(&w, &res->body);
@@ -96,7 +99,7 @@ static void write_types(struct response *res, const struct metric_type *types, s
     json_write_name(&w, "types");
     json_write_array(&w);
     for (size_t i = 0; i < count; i++)
-        write_type(&w, &types[i]);
+        write_type(&w, &types[i], is_brief);
     json_write_end(&w);
     json_write_name(&w, "next");
     if (cursor.len > 0)
@@ -108,9 +111,9 @@ static void write_types(struct response *res, const struct metric_type *types, s
 
 /* What a Link keeps, as its values are bounded, and all that it may take: far less than nginx
  * reads of an answer's headers (fastcgi_buffer_size 16k in conf/nginx.conf). */
-static const char *const link_parameters[] = {"match", "limit", NULL};
+static const char *const link_parameters[] = {"match", "limit", "brief", NULL};
 enum {
-    LINK_BYTES_MAX = 3 * (MATCH_BYTES_MAX + QUERY_INTEGER_BYTES_MAX) + TYPE_CURSOR_TEXT_MAX + 64
+    LINK_BYTES_MAX = 3 * (MATCH_BYTES_MAX + QUERY_INTEGER_BYTES_MAX) + TYPE_CURSOR_TEXT_MAX + 80
 };
 static_assert(LINK_BYTES_MAX < 4096, "a Link and the other headers fit into any buffer");
 
@@ -140,7 +143,7 @@ enum err_code api_types(struct app *app, const struct request *req, struct respo
     strbuf_init(&cursor, TYPE_CURSOR_TEXT_MAX);
     if (next.ptr)
         type_cursor_append(&(struct type_cursor){hash_stable(q.match), next}, &cursor);
-    write_types(res, types, count, strbuf_slice(&cursor));
+    write_types(res, types, count, q.is_brief, strbuf_slice(&cursor));
     if (next.ptr)
         add_link(res, req, strbuf_slice(&cursor));
     bool has_failed = strbuf_failed(&cursor);

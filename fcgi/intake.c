@@ -62,18 +62,6 @@ static bool refuse(void *context, int64_t index, const struct error *wrong)
 
 /* --- Beginning ---------------------------------------------------------------------- */
 
-static enum err_code read_partial(struct intake *in)
-{
-    struct slice text;
-    enum err_code code = query_get(in->req->query, "partial", in->req->arena, &text, in->err);
-    if (code != ERR_OK || !text.ptr)
-        return code;
-    in->is_partial = slice_equals(text, SLICE("true"));
-    if (in->is_partial || slice_equals(text, SLICE("false")))
-        return ERR_OK;
-    return error_add_field(in->err, "query", "partial", "must be true or false");
-}
-
 /* A text of HTTP's structured fields (RFC 8941, section 3.3.3), or as it stands. */
 static bool read_key(struct slice text, struct slice *key)
 {
@@ -116,7 +104,7 @@ enum err_code intake_begin(struct intake *in, struct app *app, const struct requ
     strbuf_init(&in->rejections_text, INTAKE_REJECTIONS_BYTES_MAX);
     json_write_begin(&in->rejections, &in->rejections_text);
     json_write_array(&in->rejections);
-    enum err_code code = read_partial(in);
+    enum err_code code = query_get_boolean(req->query, "partial", req->arena, &in->is_partial, err);
     if (code == ERR_OK)
         code = find_mark(in);
     if (code != ERR_OK)

@@ -135,6 +135,19 @@ enum err_code query_get_integer(struct slice query, const char *name, struct are
     return ERR_OK;
 }
 
+enum err_code query_get_boolean(struct slice query, const char *name, struct arena *arena,
+                                bool *value, struct error *err)
+{
+    struct slice text;
+    enum err_code code = query_get(query, name, arena, &text, err);
+    if (code != ERR_OK || !text.ptr)
+        return code;
+    *value = slice_equals(text, SLICE("true"));
+    if (*value || slice_equals(text, SLICE("false")))
+        return ERR_OK;
+    return error_add_field(err, "query", name, "must be true or false");
+}
+
 /* Unreserved characters (RFC 3986), and those that mean themselves here. */
 static bool is_plain(char c)
 {

@@ -44,6 +44,10 @@ enum { QUERY_INTEGER_BYTES_MAX = 20 };
 enum err_code query_get_integer(struct slice query, const char *name, struct arena *arena,
                                 int64_t min, int64_t max, int64_t *value, struct error *err);
 
+/* A parameter that is `true` or `false`; absent: `*value` stays. ERR_VALIDATION, ERR_NO_MEMORY. */
+enum err_code query_get_boolean(struct slice query, const char *name, struct arena *arena,
+                                bool *value, struct error *err);
+
 /*
  * Append those parameters of a query string that are among `names`, which a NULL ends, in
  * that order, each once (the last counts) with an '&' behind it. Whatever may not stand in

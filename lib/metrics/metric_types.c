@@ -8,7 +8,7 @@
 
 #define NAMES_TEXT "1000"
 #define OPEN_TEXT  "64"
-enum { NAMES = 1000, SIZES = 16, BOUND_BYTES_MAX = 1 + 4 * TYPE_BYTES_MAX };
+enum { NAMES = 1000, SIZES = 16, METAS = 64, BOUND_BYTES_MAX = 1 + 4 * TYPE_BYTES_MAX };
 
 /* One page in the making. */
 struct listing {
@@ -17,7 +17,8 @@ struct listing {
     struct mono_time deadline;
     struct mono_time last_begin; /* nothing is begun after it: what was, has time to end */
     struct arena *arena;
-    struct slice *names; /* that match, room for question->limit */
+    struct redis_key *keys; /* of those that are asked about at once */
+    struct slice *names;    /* that match, room for question->limit */
     size_t name_count;
     size_t looked_at;
     struct slice last; /* looked at: TYPE_BYTES_MAX bytes of it at most */
@@ -132,37 +133,60 @@ static enum err_code find_names(struct listing *listing, struct error *err)
 
 /* --- What they hold ---------------------------------------------------------------- */
 
-static enum err_code read_sizes(struct listing *listing, const struct slice *names, size_t count,
-                                struct redisReply **reply, struct error *err)
+/* A script of which each type has two keys: its meta, and the stem of the others. */
+static enum err_code ask(struct listing *listing, enum redis_script script, const struct slice *arg,
+                         const struct slice *names, size_t count, struct redisReply **reply,
+                         struct error *err)
 {
     struct redis_client *client = listing->store->client;
-    struct slice prefix = redis_client_key_prefix(client), keys[2 * SIZES];
-    const struct slice most = SLICE(OPEN_TEXT);
-    struct redis_key texts[2 * SIZES];
+    struct slice prefix = redis_client_key_prefix(client), keys[2 * METAS];
+    struct redis_key *texts = listing->keys;
     for (size_t i = 0; i < count; i++) {
         redis_key_meta(&texts[2 * i], prefix, names[i]);
         redis_key_metric_stem(&texts[2 * i + 1], prefix, names[i]);
         keys[2 * i] = redis_key_slice(&texts[2 * i]);
         keys[2 * i + 1] = redis_key_slice(&texts[2 * i + 1]);
     }
-    return redis_client_eval(client, REDIS_LANE_READ, REDIS_SCRIPT_TYPE_SIZE, keys, 2 * count,
-                             &most, 1, reply, err);
+    return redis_client_eval(client, REDIS_LANE_READ, script, keys, 2 * count, arg, arg ? 1 : 0,
+                             reply, err);
 }
 
 /* False: the type is gone. */
-static bool read_type(const struct redisReply *sizes, size_t index, struct metric_type *type)
+static bool read_meta(const struct redisReply *reply, size_t at, struct slice name,
+                      struct metric_type *type)
 {
     struct slice packed;
     struct meta meta;
+    if (!redis_reply_bytes_at(reply, at, &packed) || !meta_unpack(packed, &meta))
+        return false;
+    *type = (struct metric_type){
+        .name = name, .count = meta.count, .first_at = meta.first_at, .newest = meta.newest};
+    return true;
+}
+
+static bool read_type(const struct redisReply *sizes, size_t index, struct slice name,
+                      struct metric_type *type)
+{
     int64_t bytes;
-    if (!redis_reply_bytes_at(sizes, 1 + 2 * index, &packed) || !meta_unpack(packed, &meta) ||
+    if (!read_meta(sizes, 1 + 2 * index, name, type) ||
         !redis_reply_integer_at(sizes, 2 + 2 * index, &bytes))
         return false;
-    *type = (struct metric_type){.count = meta.count,
-                                 .first_at = meta.first_at,
-                                 .newest = meta.newest,
-                                 .bytes = bytes > 0 ? (uint64_t)bytes : 0};
+    type->bytes = bytes > 0 ? (uint64_t)bytes : 0;
     return true;
+}
+
+/* Up to METAS of them. `*done` is how many, those included that are gone. */
+static enum err_code describe_briefly(struct listing *listing, const struct slice *names,
+                                      size_t count, size_t *done, struct metric_type *types,
+                                      size_t *type_count, struct error *err)
+{
+    struct redisReply *reply = NULL;
+    *done = count < METAS ? count : METAS;
+    enum err_code code = ask(listing, REDIS_SCRIPT_TYPE_META, NULL, names, *done, &reply, err);
+    for (size_t i = 0; code == ERR_OK && i < *done; i++)
+        *type_count += read_meta(reply, i, names[i], &types[*type_count]);
+    redis_reply_free(reply);
+    return code;
 }
 
 static enum err_code count_hour(struct listing *listing, struct wall_time now,
@@ -187,10 +211,12 @@ static enum err_code describe(struct listing *listing, const struct slice *names
                               size_t *done, struct metric_type *types, size_t *type_count,
                               struct error *err)
 {
+    const struct slice most = SLICE(OPEN_TEXT);
     struct redisReply *reply = NULL;
     int64_t now_us = 0;
     *done = 0;
-    enum err_code code = read_sizes(listing, names, count, &reply, err);
+    count = count < SIZES ? count : SIZES;
+    enum err_code code = ask(listing, REDIS_SCRIPT_TYPE_SIZE, &most, names, count, &reply, err);
     if (code == ERR_OK && !redis_reply_integer_at(reply, 0, &now_us)) {
         code = error_set(err, ERR_INTERNAL, "Internal error");
         error_set_cause(err, "type_size does not answer as it should");
@@ -198,9 +224,8 @@ static enum err_code describe(struct listing *listing, const struct slice *names
     while (code == ERR_OK && *done < count && (*done == 0 || !is_late(listing))) {
         size_t i = (*done)++;
         struct metric_type *type = &types[*type_count];
-        if (!read_type(reply, i, type))
+        if (!read_type(reply, i, names[i], type))
             continue;
-        type->name = names[i];
         ++*type_count;
         code = count_hour(listing, (struct wall_time){now_us}, type, err);
     }
@@ -215,10 +240,12 @@ static enum err_code describe_all(struct listing *listing, struct metric_type *t
     enum err_code code = ERR_OK;
     size_t at = 0, done = 0;
     *count = 0;
+    enum err_code (*some)(struct listing *, const struct slice *, size_t, size_t *,
+                          struct metric_type *, size_t *, struct error *) =
+        listing->question->is_brief ? describe_briefly : describe;
     while (code == ERR_OK && at < listing->name_count && (at == 0 || !is_late(listing))) {
-        size_t left = listing->name_count - at;
-        code = describe(listing, listing->names + at, left < SIZES ? left : SIZES, &done, types,
-                        count, err);
+        code =
+            some(listing, listing->names + at, listing->name_count - at, &done, types, count, err);
         at += done;
     }
     if (code == ERR_OK && at < listing->name_count) {
@@ -247,7 +274,9 @@ enum err_code metric_types_list(struct metric_store *store,
                               .arena = arena,
                               .last = question->after};
     listing.names = arena_alloc(arena, question->limit * sizeof *listing.names);
-    enum err_code code = listing.names ? find_names(&listing, err) : say_no_memory(err);
+    listing.keys = arena_alloc(arena, (size_t)2 * METAS * sizeof *listing.keys);
+    enum err_code code =
+        listing.names && listing.keys ? find_names(&listing, err) : say_no_memory(err);
     if (code == ERR_OK)
         code = describe_all(&listing, types, count, err);
     *next = listing.has_more ? listing.last : (struct slice){NULL, 0};

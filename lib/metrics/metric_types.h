@@ -5,6 +5,7 @@
 #ifndef LIB_METRICS_METRIC_TYPES_H
 #define LIB_METRICS_METRIC_TYPES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ struct metric_types_question {
     struct slice match; /* a glob (glob.h) over names */
     struct slice after; /* begin behind this, up to TYPE_BYTES_MAX bytes; empty: with the first */
     size_t limit;       /* 1 to METRIC_TYPES_MAX */
+    bool is_brief;      /* without `bytes` and `hour_count`, which stay 0 */
 };
 
 /*
@@ -40,7 +42,8 @@ struct metric_types_question {
  *
  * Each type as of an instant of its own, not before the call; one that is deleted meanwhile
  * is left out. One round trip for every 1,000 names, one for every 16 types, and one or two
- * for each type that has samples of the last hour or later.
+ * for each type that has samples of the last hour or later; in brief one for every 64 types
+ * alone.
  */
 enum err_code metric_types_list(struct metric_store *store,
                                 const struct metric_types_question *question,

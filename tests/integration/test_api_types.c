@@ -329,6 +329,36 @@ static void types_come_page_by_page_in_order_of_bytes(void **state)
     }
 }
 
+/* The same but for two members, of more types than are asked about at once. */
+static void in_brief_a_type_tells_less(void **state)
+{
+    (void)state;
+    enum { TYPES = 150 };
+    static char whole[HTTP_BODY_BYTES_MAX], cut[sizeof whole];
+    test_app_open(NULL);
+    for (int i = 0; i < TYPES; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "t%03d", i);
+        test_app_add(name, i, i);
+        test_app_add(name, i + 1, -i);
+    }
+    assert_int_equal(get_types("limit=1000"), 200);
+    (void)snprintf(whole, sizeof whole, "%s", test_app.body);
+    cut[0] = '\0';
+    for (const char *at = whole; at;) {
+        const char *from = strstr(at, ",\"bytes\":"), *end = from ? strchr(from, '}') : NULL;
+        (void)snprintf(cut + strlen(cut), sizeof cut - strlen(cut), "%.*s",
+                       from ? (int)(from - at) : (int)strlen(at), at);
+        at = end;
+    }
+    assert_int_equal(get_types("limit=1000&brief=true"), 200);
+    assert_string_equal(test_app.body, cut);
+    assert_int_equal(get_types("limit=1000&brief=false"), 200);
+    assert_string_equal(test_app.body, whole);
+    assert_int_equal(get_types("limit=10&brief=true"), 200);
+    assert_non_null(strstr(test_app.headers, "Link: <?limit=10&brief=true&cursor="));
+}
+
 /* A pattern that matches next to nothing does not read all names for one answer. */
 static void a_page_ends_when_it_has_looked_at_ten_thousand_names(void **state)
 {
@@ -506,7 +536,8 @@ static void patterns_and_limits_are_checked(void **state)
 {
     (void)state;
     static const char *const wrong[] = {"match=",  "match=%ff",  "match=a%C3", "match=%zz",
-                                        "limit=0", "limit=1001", "limit=",     "limit=x"};
+                                        "limit=0", "limit=1001", "limit=",     "limit=x",
+                                        "brief=",  "brief=1",    "brief=True"};
     char query[TEXT_BYTES];
     test_app_open(NULL);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -676,6 +707,7 @@ int main(void)
         TEST(bytes_are_those_of_chunks_and_rollups),
         TEST(bytes_count_what_is_not_sealed_and_the_newest_of_what_is_open),
         TEST(types_come_page_by_page_in_order_of_bytes),
+        TEST(in_brief_a_type_tells_less),
         TEST(a_page_ends_when_it_has_looked_at_ten_thousand_names),
         TEST(a_page_ends_when_its_time_is_over),
         TEST(names_that_are_too_long_are_passed_over),
