@@ -134,6 +134,11 @@ check "types are listed by page" eval 'is 200 && has "{\"types\":[{\"type\":\"cu
 ask GET "/api/metrics/types?match=$type"
 check "a type tells what it holds" eval '[ "$(number count)" = "$created" ] && [ "$(number bytes)" = $((16 * created)) ]'
 
+ask GET /api/stats
+check "the service tells what it counts" eval 'is 200 && has "\"path\":\"/api/metrics\",\"count\":" && [ "$(number accepted)" -ge 1 ]'
+ask GET /metrics
+check "also to Prometheus" eval 'is 200 && has "analytics_http_requests_total{method=\"POST\",route=\"/api/metrics\",status=\"201\"}"'
+
 ask GET /docs
 check "documentation is a page" eval 'is 200 && says "content-type: text/html" && has "/api/metrics/summary"'
 ask GET /redoc
