@@ -2,7 +2,8 @@
  * conforms: whether an answer is as openapi.json says.
  *
  *   conforms OPENAPI METHOD TARGET HEAD BODY   the files that curl -D and -o wrote
- *   conforms OPENAPI                           print each answer that is described: GET /x 200
+ *   conforms OPENAPI                           print each answer that is described: GET /x 200;
+ *                                              and its examples must be as their schemas say
  *
  * Status, media type, length, headers, and a JSON body with all its members: one that is not
  * described is a mistake, too. What does not conform is told; exit code 1 then. Of JSON
@@ -433,10 +434,42 @@ struct listing {
     struct slice path, method;
 };
 
+/* Of a response's content of one media type. */
+struct example {
+    const struct json_value *schema;
+    char where[PATH_BYTES];
+};
+
+static bool check_named_example(void *context, struct slice name, const struct json_value *example)
+{
+    (void)name;
+    const struct example *e = context;
+    check_schema(e->where, e->schema, json_value_member(example, "value"));
+    return true;
+}
+
+static bool check_examples(void *context, struct slice media, const struct json_value *content)
+{
+    struct example *e = context;
+    e->schema = json_value_member(content, "schema");
+    const struct json_value *example = json_value_member(content, "example");
+    const struct json_value *examples = json_value_member(content, "examples");
+    if (example && !slice_equals(media, SLICE("application/x-ndjson")))
+        check_schema(e->where, e->schema, example);
+    if (examples)
+        json_value_each(examples, check_named_example, e);
+    return true;
+}
+
 static bool print_status(void *context, struct slice status, const struct json_value *response)
 {
-    (void)response;
     const struct listing *l = context;
+    const struct json_value *contents = json_value_member(resolve(response), "content");
+    struct example e;
+    (void)snprintf(e.where, sizeof e.where, "the example of %.*s %.*s %.*s", (int)l->method.len,
+                   l->method.ptr, (int)l->path.len, l->path.ptr, (int)status.len, status.ptr);
+    if (contents)
+        json_value_each(contents, check_examples, &e);
     for (size_t i = 0; i < l->method.len; i++)
         (void)putchar(l->method.ptr[i] - 'a' + 'A');
     (void)printf(" %.*s %.*s\n", (int)l->path.len, l->path.ptr, (int)status.len, status.ptr);
