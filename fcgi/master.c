@@ -61,7 +61,7 @@ static bool share_host(struct master *m)
     m->children = calloc((size_t)m->config->workers, sizeof *m->children);
     if (!m->host || !m->children)
         return false;
-    for (size_t i = 0; i < m->host->workers; i++)
+    for (size_t i = 0; i < (size_t)m->config->workers; i++)
         m->children[i].slot = &m->host->slots[i];
     return true;
 }

@@ -66,7 +66,7 @@ static size_t bucket_of(uint64_t value)
 {
     if (value <= 1)
         return 0;
-    size_t bucket = (size_t)(log2_bucket_index((double)value, DISTRIBUTION_SCALE) + 1);
+    size_t bucket = (size_t)log2_bucket_index((double)value, DISTRIBUTION_SCALE) + 1;
     return bucket < DISTRIBUTION_BUCKETS ? bucket : DISTRIBUTION_BUCKETS - 1;
 }
 
