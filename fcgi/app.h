@@ -40,7 +40,7 @@ struct log_gate {
 
 struct app {
     const struct config *config;
-    const struct host *host; /* NULL: none (tests) */
+    const struct host *host;
     struct rate_policy policies[ROUTE_POLICY_COUNT];
     struct redis_client *redis;
     struct near_cache *near_cache;

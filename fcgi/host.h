@@ -1,6 +1,6 @@
 /*
  * host: the memory that the master and its workers have in common: who they are, what they do
- * just now, and what they counted (counters.h).
+ * just now, and what they counted (counters.h). A reload begins anew.
  */
 #ifndef FCGI_HOST_H
 #define FCGI_HOST_H

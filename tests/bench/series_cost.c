@@ -15,6 +15,7 @@
 #include "chunk_sealer.h"
 #include "dispatch.h"
 #include "history.h"
+#include "host.h"
 #include "metric_store.h"
 #include "test_redis.h"
 
@@ -40,7 +41,7 @@ static void make_app(void)
     struct strbuf mistakes;
     strbuf_init(&mistakes, 4096);
     (void)setenv("REDIS_SOCKET", server.socket_path, 1);
-    if (!config_load(&config, &mistakes) || !(app = app_new(&config, NULL)) ||
+    if (!config_load(&config, &mistakes) || !(app = app_new(&config, host_share(&config))) ||
         !test_redis_await_connected(app->redis, true, 5000))
         give_up("no application");
     strbuf_release(&mistakes);

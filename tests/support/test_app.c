@@ -13,6 +13,7 @@
 #include "await.h"
 #include "chunk_sealer.h"
 #include "dispatch.h"
+#include "host.h"
 #include "log.h"
 #include "metric_store.h"
 #include "metric_tender.h"
@@ -69,7 +70,7 @@ static void open_worker(struct test_worker *worker, const char *const settings[]
     strbuf_init(&mistakes, 4096);
     assert_true(config_load(&worker->config, &mistakes));
     strbuf_release(&mistakes);
-    worker->app = app_new(&worker->config, NULL);
+    worker->app = app_new(&worker->config, host_share(&worker->config));
     assert_non_null(worker->app);
     AWAIT(redis_client_is_connected(worker->app->redis) &&
           near_cache_is_tracking(worker->app->near_cache));
