@@ -5,7 +5,7 @@ FROM debian:bookworm-slim AS build
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         gcc make libc6-dev libfcgi-dev libhiredis-dev libjansson-dev \
-        libdeflate-dev libsnappy-dev libcurl4-gnutls-dev \
+        libdeflate-dev libsnappy-dev libcurl4-gnutls-dev nodejs npm \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .

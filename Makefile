@@ -74,11 +74,11 @@ TOOLS := $(TOOL_SOURCES:%.c=$(BUILD)/%)
 FUZZERS := $(FUZZ_SOURCES:%.c=build/fuzz/%)
 WORKER := $(BUILD)/analytics.fcgi
 LOADER := $(BUILD)/analytics-load
-WWW := $(patsubst www/%,build/www/%,$(wildcard www/*.css www/*.json)) build/www/docs.html
+WWW := build/www/openapi.json
 C_FILES := $(wildcard lib/*/*.[ch] fcgi/*.[ch] tests/*/*.[ch] www/*.c)
 JOBS := $(shell nproc)
 
-.PHONY: all tests run start stop status check check-asan check-tsan senders fuzz bench generate lint tidy format \
+.PHONY: all tests run start stop status check check-asan check-tsan senders browser screenshots fuzz bench generate lint tidy format \
     install deps deps-run deps-test deps-bench deps-lint deps-fuzz clean help
 .DEFAULT_GOAL := all
 .SECONDARY:
@@ -131,11 +131,23 @@ $(GEN)/redis_scripts_table.h $(GEN)/redis_scripts_table.c &: $(LUA) $(LUA_PARTS)
 
 # --- Static files -------------------------------------------------------------------
 
-build/www/%: www/%
-	@mkdir -p $(@D)
-	cp $< $@
+# What a folder's package.json names, from npm. Its scripts are not run.
+NPM_CI = cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier >npm.log 2>&1 || \
+    { cat npm.log >&2; exit 1; }
 
-build/www/docs.html: www/openapi.json $(BUILD)/www/render_docs
+build/npm/%: www/%
+	@mkdir -p $(@D)
+	@cp $< $@
+
+build/npm/installed: build/npm/package.json build/npm/package-lock.json
+	@$(NPM_CI)
+	@touch $@
+
+$(WWW): www/assemble $(wildcard www/*.html www/*.js www/*.json www/*.css www/dashboard/*) build/npm/redoc.html \
+    build/npm/installed
+	www/assemble $(CURDIR)/build/www $(CURDIR)/build/npm/node_modules $(CURDIR)/build/npm/redoc.html
+
+build/npm/redoc.html: www/openapi.json $(BUILD)/www/render_docs
 	@mkdir -p $(@D)
 	$(BUILD)/www/render_docs $< >$@.new
 	mv $@.new $@
@@ -185,9 +197,20 @@ build/senders/%: tests/e2e/senders/%
 	@mkdir -p $(@D)
 	@cp $< $@
 
-build/senders/installed: build/senders/package.json build/senders/package-lock.json
-	@cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier >npm.log 2>&1 || \
-	    { cat npm.log >&2; exit 1; }
+# And what drives a browser, for tests/e2e/dashboard.test.sh.
+BROWSER := $(patsubst tests/e2e/%,build/%,$(wildcard tests/e2e/browser/*.mjs))
+browser: $(BROWSER) build/browser/installed
+
+build/browser/%: tests/e2e/browser/%
+	@mkdir -p $(@D)
+	@cp $< $@
+
+screenshots: $(BROWSER) build/browser/installed ## pictures of the dashboard, into www/screenshots
+	@$(MAKE) -s --no-print-directory -j$(JOBS) all $(BUILD)/tests/bench/generate
+	@MODE=$(MODE) tests/e2e/screenshots
+
+build/senders/installed build/browser/installed: build/%/installed: build/%/package.json build/%/package-lock.json
+	@$(NPM_CI)
 	@touch $@
 
 FUZZ_SECONDS ?= 20
@@ -249,7 +272,7 @@ install: all ## DESTDIR= PREFIX=/usr/local: worker, loader, conf, static files, 
 	install -m 644 conf/*.conf $(LIBEXEC)/conf/
 	install -m 644 conf/systemd/* $(UNITS)/
 	sed -i 's|/usr/local|$(PREFIX)|g' $(LIBEXEC)/conf/nginx.conf $(UNITS)/analytics.service
-	install -m 644 $(WWW) $(LIBEXEC)/www/
+	cp -r --no-preserve=ownership build/www/. $(LIBEXEC)/www/
 	ln -sf ../libexec/analytics/conf/service $(DESTDIR)$(PREFIX)/bin/analytics
 	install $(LOADER) $(DESTDIR)$(PREFIX)/bin/
 

@@ -15,9 +15,9 @@ set -eu
 
 declare -A sets=(
     [run]="gcc make libc6-dev lighttpd redis-server libfcgi-dev libhiredis-dev libjansson-dev
-          libdeflate-dev libsnappy-dev libcurl4-gnutls-dev ca-certificates"
+          libdeflate-dev libsnappy-dev libcurl4-gnutls-dev ca-certificates nodejs npm"
     [test]="libcmocka-dev curl nginx-light spawn-fcgi procps prometheus victoria-metrics
-           python3-influxdb nodejs npm"
+           python3-influxdb chromium"
     [bench]="wrk curl procps"
     [lint]="clang-format clang-tidy cppcheck shellcheck"
     [fuzz]="clang libclang-rt-dev"

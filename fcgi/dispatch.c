@@ -60,6 +60,20 @@ static void redirect(const struct request *req, const struct route *known, struc
     strbuf_append_slice(&res->headers, SLICE("\r\n"));
 }
 
+/* A browser at the front door is sent to the dashboard, also one without a token: it asks for it.
+ */
+static bool send_to_dashboard(const struct request *req, struct response *res)
+{
+    if (!slice_equals(req->path, SLICE("/")))
+        return false;
+    response_header(res, "Vary", "Accept");
+    if (!accept_prefers(req->accept, SLICE("text/html"), SLICE("application/json")))
+        return false;
+    res->status = 307;
+    response_header(res, "Location", "/dashboard/");
+    return true;
+}
+
 /* Takes as long for any guess of one length, whichever byte is wrong. */
 static bool equals_secret(struct slice given, struct slice secret)
 {
@@ -204,6 +218,8 @@ static enum err_code answer(const struct route_table *table, struct app *app, st
         break;
     }
     req->route = route;
+    if (send_to_dashboard(req, res))
+        return ERR_OK;
     if (check_token(app, req, res, err) != ERR_OK)
         return err->code;
     if (route->takes_body && take_body(app, req, res, err) != ERR_OK)

@@ -1,7 +1,7 @@
 /*
  * render_docs: openapi.json as a page that needs no script.
  *
- *   render_docs openapi.json >docs.html
+ *   render_docs openapi.json >redoc.html
  *
  * Runs at build time. Knows the parts of OpenAPI 3.1 that openapi.json uses: paths,
  * parameters, bodies, responses, headers, schemas, examples, and references within
@@ -496,7 +496,9 @@ static void put_page(struct page *page)
     put(page, "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
               "<meta name=\"viewport\" content=\"width=device-width\">\n<title>");
     put_text(page, text_of(info, "title"));
-    put(page, "</title>\n<link rel=\"stylesheet\" href=\"/docs.css\">\n<h1>");
+    put(page,
+        "</title>\n<link rel=\"icon\" href=\"@STATIC@/icon.svg\" type=\"image/svg+xml\">\n<link "
+        "rel=\"stylesheet\" href=\"@STATIC@/reference.css\">\n<h1>");
     put_text(page, text_of(info, "title"));
     put(page, "</h1>\n<p>");
     put_prose(page, text_of(info, "summary"));

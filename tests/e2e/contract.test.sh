@@ -91,11 +91,12 @@ answers "another version of it" 415 POST /api/v1/write "${protobuf[0]}" 'Content
 
 # --- what the client has
 for path in "/api/metrics/summary?type=cpu" "/api/metrics/series?type=cpu" "/api/metrics/series?type=huge&format=csv" \
-    "/api/metrics/histogram?type=cpu" "/api/metrics/heatmap?type=cpu" /api/metrics/types /docs /redoc /openapi.json; do
+    "/api/metrics/histogram?type=cpu" "/api/metrics/heatmap?type=cpu" /api/metrics/types /dashboard/ /docs /redoc /openapi.json; do
     ask GET "$path"
     answers "$path, which the client has" 304 GET "$path" -H "If-None-Match: $(etag)"
 done
 
+answers "a browser at the front door" 307 GET / -H 'Accept: text/html'
 answers "the counters" 200 GET /api/stats
 answers "the counters for Prometheus" 200 GET /metrics
 
@@ -203,7 +204,7 @@ service_stop
 # --- tokens, the rate limit, an external service that fails
 service_start token API_TOKEN=s3cret RATE_LIMIT_REQUESTS=1 EXTERNAL_SERVICE_FAILURE_RATE=1
 for path in $(all_paths); do
-    case $path in /health | /livez | /readyz | /ping | /docs | /redoc | /openapi.json) continue ;; esac
+    case $path in /health | /livez | /readyz | /ping | /dashboard/ | /docs | /redoc | /openapi.json) continue ;; esac
     answers "$path without a token" 401 GET "$path"
 done
 for path in /api/metrics /query $agents; do

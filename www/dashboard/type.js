@@ -1,0 +1,513 @@
+// type.js: the page of a type: its chart over a window, and the numbers of that window.
+
+import { Failure, get, isAbort, now, query, send } from './api.js';
+import { Chart, loadPlot } from './chart.js';
+import { download, fileName, h, icon, setAttribute, setNumber, setText, table } from './dom.js';
+import * as format from './format.js';
+import { Legend, sumOf } from './legend.js';
+import * as live from './live.js';
+import { before, href, span, utc, WINDOWS } from './location.js';
+import { Numbers } from './numbers.js';
+
+const PIXELS_PER_STEP = { values: 3, count: 7, heatmap: 7 };
+const HEAT_ROWS = 40;
+const LEAST_WINDOW = 10; // seconds
+const SLOW_MS = 400;     // an answer that takes longer is asked for less often: after RESTS times as long
+const RESTS = 10;
+const SHARED_MS = 1100;  // so old an answer may be that was made for another
+
+const VIEW_WORDS = { values: 'Values', count: 'Count', heatmap: 'Heat map' };
+const DESCRIBED = { values: 'Average', count: 'Number of samples', heatmap: 'Number of samples' };
+const ICONS = { back: 'M10 3 5 8l5 5', forward: 'M6 3l5 5-5 5', closer: 'M8 3v10M3 8h10', wider: 'M3 8h10' };
+
+/** Columns of the data as a table. */
+const COLUMNS = {
+    steps: ['Time', 'Samples', 'Average', 'Min', 'Max', 'p50', 'p95', 'p99'],
+    heatmap: ['Time', 'Samples', 'Most frequent values'],
+};
+
+class TypePage {
+    drawn = null;      // {key, window, view, data, old}: what the chart shows
+    model = null;      // the same as lists
+    dirty = true;      // something has come since
+    changedAt = -Infinity;
+    asked = 0;
+    took = 0;
+    pointed = null;    // the step under the crosshair
+
+    constructor(main, route, app) {
+        Object.assign(this, { main, app, route });
+        app.title(route.type);
+        this.build();
+        this.chart = new Chart(this.plot, {
+            cursor: (index, bucket) => this.crosshair(index, bucket),
+            select: (from, to) => this.look(from, to),
+            zoomOut: () => this.zoomOut(),
+        });
+        this.clock = setInterval(() => document.hidden || this.writeLatest(), 1000);
+        this.update(route);
+        live.follow((signal) => this.refresh(signal));
+    }
+
+    // --- the frame
+
+    build() {
+        const [base, labels] = format.nameParts(this.route.type);
+        this.latest = h('span', { class: 'latest' }, '\u00a0');
+        this.age = h('span', { class: 'quiet' });
+        this.legend = new Legend((key, isOn) => this.toggle(key, isOn));
+        this.numbers = new Numbers();
+        this.main.append(
+            h('div', { class: 'heading' },
+                h('h1', { tabindex: -1, title: this.route.type },
+                    base, labels && h('span', { class: 'labels' }, labels)),
+                h('p', { class: 'now' }, this.latest, this.age)),
+            this.buildTools(),
+            h('div', { class: 'columns' }, this.buildFigure(), this.numbers.node),
+            this.buildDetails());
+    }
+
+    buildTools() {
+        const square = (name, words, act) => h('button', {
+            type: 'button', class: 'square', title: words, 'aria-label': words, onclick: act,
+        }, icon(ICONS[name]));
+        const save = (name, words, act) => h('button', { type: 'button', title: words, onclick: act }, name);
+        this.customButton = h('button', {
+            type: 'button', 'aria-expanded': 'false', 'aria-controls': 'custom', onclick: () => this.toggleCustom(),
+        }, 'Custom');
+        this.windows = h('div', { class: 'segments', role: 'group', 'aria-label': 'Window' },
+            WINDOWS.map(([name, , words]) => h('a', { 'data-window': name }, words)), this.customButton);
+        this.views = h('div', { class: 'segments', role: 'group', 'aria-label': 'View' },
+            Object.entries(VIEW_WORDS).map(([view, words]) => h('a', { 'data-view': view }, words)));
+        return h('div', { class: 'tools' }, this.windows,
+            h('div', { class: 'buttons', role: 'group', 'aria-label': 'Move the window' },
+                square('back', 'Earlier', () => this.pan(-0.5)), square('forward', 'Later', () => this.pan(0.5)),
+                square('closer', 'Zoom in', () => this.zoomIn()), square('wider', 'Zoom out', () => this.zoomOut())),
+            h('div', { class: 'spring' }), this.views,
+            h('div', { class: 'buttons' },
+                save('CSV', 'The steps of the chart as CSV', () => this.saveCsv()),
+                save('PNG', 'The chart as a picture', () => this.savePng())),
+            this.buildCustom());
+    }
+
+    buildCustom() {
+        const instant = (name) => h('input', { type: 'datetime-local', step: 1, name, required: true });
+        this.fromInput = instant('from');
+        this.toInput = instant('to');
+        this.customWords = h('span', { class: 'quiet', role: 'status' });
+        this.custom = h('form', {
+            id: 'custom', class: 'custom', hidden: true, onsubmit: (event) => this.applyCustom(event),
+        },
+        h('label', { class: 'field' }, 'From', this.fromInput),
+        h('label', { class: 'field' }, 'to', this.toInput),
+        h('button', { type: 'submit' }, 'Show'), this.customWords);
+        return this.custom;
+    }
+
+    buildFigure() {
+        this.plot = h('div', {
+            class: 'plot', tabindex: 0, role: 'group', 'aria-label': 'Chart',
+            'aria-describedby': 'chart-words chart-keys',
+            onkeydown: (event) => this.pressed(event), onblur: () => this.chart.point(null),
+        });
+        this.message = h('div', { class: 'plot-message', hidden: true });
+        this.words = h('p', { id: 'chart-words', class: 'visually-hidden' });
+        this.spoken = h('p', { class: 'visually-hidden', 'aria-live': 'polite', id: 'spoken' });
+        this.caption = h('figcaption', { class: 'quiet' }, '\u00a0');
+        this.notes = h('p', { class: 'note', hidden: true });
+        return h('figure', { class: 'panel chart' },
+            h('h2', { class: 'visually-hidden' }, 'Chart'), this.legend.node,
+            h('div', { class: 'plot-frame' }, this.plot, this.message),
+            this.caption, this.notes, this.words, this.spoken,
+            h('p', { id: 'chart-keys', class: 'visually-hidden' },
+                'Left and right move the crosshair, with Shift the window; plus and minus zoom, Escape zooms out.'));
+    }
+
+    buildDetails() {
+        const name = 'Data of the chart';
+        this.data = h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': name });
+        this.details = h('details', { class: 'panel data', ontoggle: () => this.writeData() },
+            h('summary', null, name), this.data);
+        return this.details;
+    }
+
+    // --- the route
+
+    update(route) {
+        const isView = this.legend.view !== route.view;
+        this.route = route;
+        if (isView)
+            this.legend.build(route.view);
+        for (const link of this.windows.querySelectorAll('a')) {
+            const { window } = link.dataset;
+            link.href = href({ ...route, from: null, to: null, window });
+            setAttribute(link, 'aria-current', route.from === null && window === route.window ? 'true' : null);
+        }
+        setAttribute(this.customButton, 'data-current', route.from !== null);
+        for (const link of this.views.children) {
+            link.href = href({ ...route, view: link.dataset.view });
+            setAttribute(link, 'aria-current', link.dataset.view === route.view ? 'true' : null);
+        }
+        this.legend.check(this.parts());
+        this.writeCustom();
+        this.chart.showParts(this.parts());
+        if (this.drawn?.key !== this.addresses().key) {
+            this.dirty = true;
+            live.poke();
+        }
+    }
+
+    /** What of the chart is shown beside the average. */
+    parts() {
+        return this.route.compare ? [...this.route.show, 'previous'] : this.route.show;
+    }
+
+    toggle(key, isOn) {
+        const { show } = this.route;
+        const change = key === 'previous' ? { compare: isOn }
+            : { show: isOn ? [...show, key] : show.filter((name) => name !== key) };
+        this.app.go({ ...this.route, ...change }, { replace: true, zoom: this.app.zoom() });
+    }
+
+    window() {
+        return span(this.route, this.points(), now());
+    }
+
+    /** How many steps the width has room for, in a few sizes, so that others ask for the same. */
+    points() {
+        const width = this.chart.width || 800;
+        return Math.max(40, Math.floor(width / PIXELS_PER_STEP[this.route.view] / 20) * 20);
+    }
+
+    /** Show another window; it is in the history, so that one can go back. */
+    look(from, to) {
+        const length = Math.max(LEAST_WINDOW, Math.round(to - from));
+        const begin = Math.round((from + to - length) / 2);
+        const end = begin + length;
+        this.chart.preview(begin, end);
+        this.app.go({ ...this.route, from: begin * 1000, to: end * 1000 }, { zoom: this.app.zoom() + 1 });
+    }
+
+    zoomIn() {
+        const { from, to, seconds } = this.window();
+        this.look(from + seconds / 4, to - seconds / 4);
+    }
+
+    /** Back to where one came from, or twice as wide. */
+    zoomOut() {
+        if (this.app.zoom() > 0) {
+            history.back();
+            return;
+        }
+        const { to, seconds } = this.window();
+        const end = Math.min(to + seconds / 2, Math.max(to, now() / 1000));
+        this.look(end - 2 * seconds, end);
+    }
+
+    pan(share) {
+        const { from, to, seconds } = this.window();
+        this.look(from + seconds * share, to + seconds * share);
+    }
+
+    // --- a window of one's own
+
+    toggleCustom() {
+        const isOpen = this.custom.hidden;
+        this.custom.hidden = !isOpen;
+        this.customButton.setAttribute('aria-expanded', String(isOpen));
+        if (isOpen) {
+            this.writeCustom();
+            this.fromInput.focus();
+        }
+    }
+
+    writeCustom() {
+        if (this.custom.hidden || this.custom.contains(document.activeElement))
+            return;
+        const { from, to } = this.window();
+        this.fromInput.value = format.local(from * 1000);
+        this.toInput.value = format.local(to * 1000);
+        setText(this.customWords, `Times in ${format.zone()}`);
+    }
+
+    applyCustom(event) {
+        event.preventDefault();
+        const [from, to] = [Date.parse(this.fromInput.value), Date.parse(this.toInput.value)];
+        if (to - from >= 1000)
+            this.app.go({ ...this.route, from, to });
+        else
+            setText(this.customWords, 'The end must be later than the beginning.');
+    }
+
+    // --- asking
+
+    /** What is to be asked for; what is drawn of two windows that have the same `key` is the same. */
+    addresses() {
+        const { type, view, compare } = this.route;
+        const window = this.window();
+        const steps = (span) => ({ type, from: utc(span.from), to: utc(span.to), step: span.step });
+        const chart = view === 'heatmap'
+            ? query('/api/metrics/heatmap', { ...steps(window), buckets: HEAT_ROWS })
+            : query('/api/metrics/series', { ...steps(window), percentiles: '50,95,99' });
+        const previous = compare && view === 'values'
+            ? query('/api/metrics/series', { ...steps(before(window)), percentiles: '' }) : null;
+        const { step, ...bounds } = steps(window);
+        const numbers = query('/api/metrics/summary', { ...bounds, compare: 'previous' });
+        return { window, view, chart, previous, numbers, key: `${chart} ${previous}` };
+    }
+
+    /** The summary of all is cheap to ask for, and changes whenever a sample comes. */
+    async probe(signal) {
+        const path = query('/api/metrics/summary', { type: this.route.type, period: 'all', percentiles: '' });
+        const { data, changed, stale } = await get(path, { signal });
+        this.known = data;
+        this.writeLatest();
+        if (changed) {
+            this.changedAt = performance.now();
+            this.dirty = true;
+        }
+        if (stale)
+            throw new Failure('away', 'Redis does not answer');
+    }
+
+    async refresh(signal) {
+        const addresses = this.addresses();
+        if (this.drawn?.key !== addresses.key) {
+            await Promise.all([this.probe(signal), this.refreshAll(addresses, signal)]);
+            return;
+        }
+        await this.probe(signal);
+        const rests = this.took > SLOW_MS && performance.now() - this.asked < RESTS * this.took;
+        if (this.dirty && !rests)
+            await this.refreshAll(addresses, signal);
+    }
+
+    /** One after the other: Redis does one thing at a time, and the chart is what is looked at. */
+    async refreshAll(addresses, signal) {
+        const began = this.asked = performance.now();
+        this.dirty = true;
+        await this.refreshChart(addresses, signal);
+        this.took = performance.now() - began;
+        const { data } = await get(addresses.numbers, { signal });
+        this.numbers.write(data);
+        // What came just now may not be in answers that were made for others: they are asked for once more.
+        this.dirty = began - this.changedAt < SHARED_MS;
+        this.say();
+    }
+
+    async refreshChart({ window, view, chart, previous, key }, signal) {
+        const [{ data, changed }] = await Promise.all([
+            get(chart, { signal }).catch((error) => this.refused(error)), loadPlot(),
+        ]);
+        if (this.drawn?.view !== view)
+            this.draw({ key, window, view, data, old: null });
+        const old = previous && (await get(previous, { signal })).data;
+        if (changed || this.drawn.key !== key || this.drawn.old !== old)
+            this.draw({ key, window, view, data, old });
+    }
+
+    refused(error) {
+        if (error instanceof Failure && error.kind === 'refused')
+            this.showMessage(error.message);
+        throw error;
+    }
+
+    // --- showing
+
+    draw(drawn) {
+        const { window: { from, to, step }, view, data, old } = this.drawn = drawn;
+        const steps = data.rows ?? data.series[0].points;
+        const times = steps.map(({ timestamp }) => Date.parse(timestamp) / 1000);
+        this.model = {
+            view, times, from, to, step,
+            ...view === 'heatmap' ? { rows: data.rows, buckets: data.buckets }
+                : linesOf(steps, old?.series[0].points),
+        };
+        this.chart.shown = new Set(this.parts());
+        this.chart.draw(this.model);
+        this.crosshair(this.pointed, null);
+        this.writeCaption();
+        this.writeData();
+        this.writeNotes(data.series?.[0] ?? data);
+    }
+
+    writeLatest() {
+        if (!this.known)
+            return;
+        const { count, latest_value: value, latest_timestamp: at } = this.known;
+        setNumber(this.latest, count ? format.number(value) : '\u00a0', count ? format.exact(value) : '\u00a0');
+        setText(this.age, count ? format.ago((now() - Date.parse(at)) / 1000) : 'No samples');
+        setAttribute(this.age, 'title', count ? format.stamp(Date.parse(at)) : null);
+    }
+
+    writeCaption() {
+        const { from, to, step, isLive } = this.drawn.window;
+        const end = isLive ? 'now' : format.stamp(to * 1000);
+        setText(this.caption, `${format.stamp(from * 1000)} to ${end}, steps of ${format.duration(step)}`);
+        setText(this.words, this.describe());
+    }
+
+    describe() {
+        const { view, times, step, average, counts, rows } = this.model;
+        const cells = rows?.map((row) => row.counts && sumOf(row.counts));
+        const list = { values: average, count: counts, heatmap: cells }[view];
+        const values = list.filter((value) => value !== null);
+        const what = `${DESCRIBED[view]} of ${this.route.type}`;
+        if (!values.length)
+            return `${what}: no samples.`;
+        const [least, most, last] = [Math.min(...values), Math.max(...values), values.at(-1)].map(format.number);
+        return `${what} in ${times.length} steps of ${format.duration(step)}, ${values.length} of them with samples: ` +
+            `from ${least} to ${most}, at the end ${last}.`;
+    }
+
+    /** What the reader must know of the data: what is not as asked for. */
+    writeNotes({ widened, folded, damaged }) {
+        const end = (time, words) => time ? format.stamp(Date.parse(time)) : words;
+        const stretch = ({ from, to }) => `${end(from, 'the beginning')} to ${end(to, 'the end')}`;
+        const notes = [
+            widened && `Single samples have expired; what is left of them is counted whole: ${stretch(widened)}.`,
+            folded && `No longer told apart, and left out: ${stretch(folded)}.`,
+            damaged?.length && `Cannot be read, and left out: ${damaged.map(stretch).join(', ')}.`,
+        ].filter(Boolean);
+        this.notes.hidden = !notes.length;
+        setText(this.notes, notes.join(' '));
+    }
+
+    showMessage(...children) {
+        this.message.hidden = !children.length;
+        this.message.replaceChildren(...children);
+    }
+
+    /** Over an empty chart, what there is instead. */
+    say() {
+        if (this.numbers.summary.count !== 0) {
+            this.showMessage();
+            return;
+        }
+        if (!this.known?.count) {
+            this.showMessage(h('p', null, 'There are no samples of this name. ',
+                h('a', { href: href({ page: 'send', type: this.route.type }) }, 'Send one'), '.'));
+            return;
+        }
+        const at = Date.parse(this.known.latest_timestamp);
+        const near = Math.floor(at / 1000) * 1000;
+        const around = href({ ...this.route, from: near - 3600e3, to: near + 600e3 });
+        this.showMessage(h('p', null, 'No samples in this window. ',
+            h('a', { href: around }, `The latest is of ${format.stamp(at)}`), '.'));
+    }
+
+    // --- the crosshair
+
+    crosshair(index, bucket) {
+        this.pointed = index;
+        this.legend.write(this.model, index, bucket);
+    }
+
+    pressed(event) {
+        if (event.ctrlKey || event.metaKey || event.altKey || !this.model)
+            return;
+        const act = event.shiftKey && event.key.startsWith('Arrow') ? `Shift+${event.key}` : event.key;
+        const last = this.model.times.length - 1;
+        const at = this.pointed;
+        const acts = {
+            ArrowLeft: () => this.walk(at === null ? last : Math.max(0, at - 1)),
+            ArrowRight: () => this.walk(at === null ? 0 : Math.min(last, at + 1)),
+            Home: () => this.walk(0),
+            End: () => this.walk(last),
+            'Shift+ArrowLeft': () => this.pan(-0.25),
+            'Shift+ArrowRight': () => this.pan(0.25),
+            '+': () => this.zoomIn(),
+            '=': () => this.zoomIn(),
+            '-': () => this.zoomOut(),
+            Escape: () => this.zoomOut(),
+        };
+        if (!acts[act])
+            return;
+        event.preventDefault();
+        acts[act]();
+    }
+
+    walk(index) {
+        this.chart.point(index);
+        setText(this.spoken, this.legend.words(this.model, index));
+    }
+
+    // --- the data as a table, and as files
+
+    writeData() {
+        if (!this.details.open || !this.drawn)
+            return;
+        const { view, data } = this.drawn;
+        const time = ({ timestamp }) => format.stamp(Date.parse(timestamp));
+        const rows = view === 'heatmap'
+            ? data.rows.map((row) => [time(row), format.exact(sumOf(row.counts)), mode(row, data.buckets)])
+            : data.series[0].points.map((point) => [time(point),
+                ...['count', 'average', 'min', 'max', 'p50', 'p95', 'p99'].map((key) => format.exact(point[key]))]);
+        const columns = COLUMNS[view === 'heatmap' ? 'heatmap' : 'steps'];
+        this.data.replaceChildren(table(columns, rows, {
+            class: 'steps', caption: `Times in ${format.zone()}, the beginning of each step`,
+        }));
+    }
+
+    fileOf(ending) {
+        const { from, to } = this.drawn.window;
+        const part = (seconds) => utc(seconds).replace(/[-:]/g, '').replace(/\.\d+/, '');
+        return `${fileName(this.route.type)}_${part(from)}_${part(to)}.${ending}`;
+    }
+
+    async saveCsv() {
+        if (!this.drawn)
+            return;
+        const { from, to, step } = this.drawn.window;
+        const path = query('/api/metrics/series', {
+            type: this.route.type, from: utc(from), to: utc(to), step, percentiles: '50,95,99', format: 'csv',
+        });
+        try {
+            const { response, text } = await send(path);
+            if (response.ok)
+                download(new Blob([text], { type: 'text/csv' }), this.fileOf('csv'));
+        } catch (error) {
+            if (!isAbort(error))
+                live.poke();
+        }
+    }
+
+    async savePng() {
+        if (!this.drawn)
+            return;
+        this.chart.point(null);
+        const words = [VIEW_WORDS[this.route.view], this.caption.textContent, format.zone()].join(', ');
+        download(await this.chart.picture(this.route.type, words), this.fileOf('png'));
+    }
+
+    repaint() {
+        this.chart.repaint();
+        this.legend.repaint();
+    }
+
+    leave() {
+        clearInterval(this.clock);
+        this.chart.destroy();
+    }
+}
+
+/** The most frequent values of a step of a heat map. */
+function mode({ counts }, buckets) {
+    if (!counts)
+        return format.exact(null);
+    const { lower, upper } = buckets[counts.indexOf(Math.max(...counts))];
+    return `${format.number(lower)} to ${format.number(upper)}`;
+}
+
+/** A list for each line; what was before may have a step more or less, at the edges of the window. */
+function linesOf(points, old) {
+    const list = (key) => points.map((point) => point[key] ?? null);
+    const lines = ['average', 'min', 'max', 'p50', 'p95', 'p99'].map((key) => [key, list(key)]);
+    return {
+        ...Object.fromEntries(lines),
+        counts: list('count'),
+        previous: old ? points.map((_, index) => old[index]?.average ?? null) : null,
+    };
+}
+
+export const typePage = (main, route, app) => new TypePage(main, route, app);
