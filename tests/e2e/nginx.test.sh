@@ -39,6 +39,8 @@ master=$!
 check "it starts again on a new socket" await 30 is_healthy
 include "bad input" env BASE_URL="$base" "$root/tests/e2e/bad_input.test.sh"
 
+include "pages" env BASE_URL="$base" "$root/tests/e2e/pages.test.sh"
+
 ask GET "/health?a=$(printf '\xff"')" -A "$(printf 'b\xff"')"
 check "every line of the access log is one JSON object" eval \
     '"$tools/json_lines" <"$work/nginx/analytics.access.log"'
