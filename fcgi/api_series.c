@@ -16,11 +16,24 @@
 
 enum { SERIES_TYPES_MAX = 20 };
 
+static const struct metric_figure figure_kinds[] = {
+    {"sum", METRIC_JSON_SUM_TOO_LARGE},
+    {"average", METRIC_JSON_SUM_TOO_LARGE},
+    {"min", NULL},
+    {"max", NULL},
+    {"first", NULL},
+    {"latest", NULL},
+};
+enum { FIGURES = sizeof figure_kinds / sizeof *figure_kinds };
+
 struct question {
     struct slice types[SERIES_TYPES_MAX];
     size_t type_count;
     struct stepped_window stepped;
     struct percentiles percentiles;
+    size_t figure_count;
+    struct metric_figure figures[FIGURES]; /* those asked for, in the order of figure_kinds */
+    size_t kinds[FIGURES];                 /* of each its place there */
     bool is_csv;
 };
 
@@ -67,6 +80,39 @@ static void read_format(const struct request *req, struct question *q, struct er
         (void)error_add_field(err, "query", "format", "must be json or csv");
 }
 
+/* One of the names that `list` has, a comma between them; it goes on behind it. */
+static bool take_figure(struct slice *list, bool wanted[static FIGURES])
+{
+    struct slice name = slice_cut(list, ',');
+    for (size_t i = 0; i < FIGURES; i++) {
+        if (!wanted[i] && slice_equals(name, slice_from_string(figure_kinds[i].name)))
+            return wanted[i] = true;
+    }
+    return false;
+}
+
+static void read_figures(const struct request *req, struct question *q, struct error *err)
+{
+    struct slice list;
+    bool wanted[FIGURES] = {false}, is_sound = true;
+    if (query_get(req->query, "figures", req->arena, &list, err) != ERR_OK)
+        return;
+    bool is_given = list.ptr;
+    while (is_sound && list.len > 0)
+        is_sound = take_figure(&list, wanted);
+    if (!is_sound)
+        (void)error_add_field(err, "query", "figures",
+                              "must be some of sum, average, min, max, first, latest, each once, a "
+                              "comma between them");
+    q->figure_count = 0;
+    for (size_t i = 0; i < FIGURES; i++) {
+        if (is_given && !wanted[i])
+            continue;
+        q->kinds[q->figure_count] = i;
+        q->figures[q->figure_count++] = figure_kinds[i];
+    }
+}
+
 /* All types together have as many points as one could. */
 static struct step_limits limits_for(size_t type_count)
 {
@@ -80,34 +126,24 @@ static enum err_code read_question(const struct request *req, struct question *q
 {
     read_types(req, q, err);
     read_format(req, q, err);
+    read_figures(req, q, err);
     const struct step_limits limits = limits_for(q->type_count);
     enum err_code steps_code = stepped_window_read(req, &limits, &q->stepped, err);
     enum err_code code = percentiles_read(req, "50,95,99", &q->percentiles, err);
     return steps_code == ERR_OK ? code : err->code;
 }
 
-/* --- The figures of a step --------------------------------------------------------- */
-
-static const struct metric_figure figure_kinds[] = {
-    {"sum", METRIC_JSON_SUM_TOO_LARGE},
-    {"average", METRIC_JSON_SUM_TOO_LARGE},
-    {"min", NULL},
-    {"max", NULL},
-    {"first", NULL},
-    {"latest", NULL},
-};
-enum { FIGURES = sizeof figure_kinds / sizeof *figure_kinds };
+/* --- The answer -------------------------------------------------------------------- */
 
 /* None is NAN, a sum that overflowed infinite: neither is written as a number. */
-static void find_figures(const struct moments *m, double figures[static FIGURES])
+static void find_figures(const struct question *q, const struct moments *m,
+                         double figures[static FIGURES])
 {
     const double values[FIGURES] = {moments_sum(m), moments_average(m), m->min,
                                     m->max,         m->first.value,     m->last.value};
-    for (size_t i = 0; i < FIGURES; i++)
-        figures[i] = m->count > 0 ? values[i] : NAN;
+    for (size_t i = 0; i < q->figure_count; i++)
+        figures[i] = m->count > 0 ? values[q->kinds[i]] : NAN;
 }
-
-/* --- The answer -------------------------------------------------------------------- */
 
 struct answer {
     const struct question *q;
@@ -136,16 +172,16 @@ static bool write_point(void *context, struct wall_time start, struct aggregate 
 {
     struct answer *answer = context;
     struct json_writer *w = &answer->json;
-    double figures[FIGURES];
-    find_figures(&a->moments, figures);
+    double figures[FIGURES] = {0};
+    find_figures(answer->q, &a->moments, figures);
     json_write_object(w);
     metric_json_instant(w, "timestamp", start);
     json_write_name(w, "count");
     json_write_integer(w, (int64_t)a->moments.count);
-    for (size_t i = 0; i < FIGURES; i++)
-        metric_json_number(w, figure_kinds[i].name, figures[i]);
+    for (size_t i = 0; i < answer->q->figure_count; i++)
+        metric_json_number(w, answer->q->figures[i].name, figures[i]);
     metric_json_percentiles(w, &answer->q->percentiles, a);
-    metric_json_unavailable(w, figure_kinds, figures, FIGURES);
+    metric_json_unavailable(w, answer->q->figures, figures, answer->q->figure_count);
     json_write_end(w);
     note_error(answer, a);
     return !strbuf_failed(&answer->res->body);
@@ -155,12 +191,12 @@ static bool write_row(void *context, struct wall_time start, struct aggregate *a
 {
     struct answer *answer = context;
     struct csv_writer *w = &answer->csv;
-    double figures[FIGURES];
-    find_figures(&a->moments, figures);
+    double figures[FIGURES] = {0};
+    find_figures(answer->q, &a->moments, figures);
     csv_text(w, answer->type);
     csv_instant(w, start);
     csv_integer(w, (int64_t)a->moments.count);
-    for (size_t i = 0; i < FIGURES; i++) {
+    for (size_t i = 0; i < answer->q->figure_count; i++) {
         csv_number(w, figures[i]);
         answer->is_too_large[i] = answer->is_too_large[i] || isinf(figures[i]);
     }
@@ -247,8 +283,8 @@ static void write_header(struct answer *answer)
     csv_plain(w, SLICE("type"));
     csv_plain(w, SLICE("timestamp"));
     csv_plain(w, SLICE("count"));
-    for (size_t i = 0; i < FIGURES; i++)
-        csv_plain(w, slice_from_string(figure_kinds[i].name));
+    for (size_t i = 0; i < answer->q->figure_count; i++)
+        csv_plain(w, slice_from_string(answer->q->figures[i].name));
     for (size_t i = 0; i < percentiles->count; i++)
         csv_plain(w, slice_from_string(percentiles->entries[i].name));
     csv_end_row(w);
@@ -272,7 +308,7 @@ static void add_unavailable(const struct answer *answer, struct strbuf *headers)
     for (size_t i = 0; i < FIGURES; i++) {
         if (!answer->is_too_large[i])
             continue;
-        strbuf_printf(headers, "%s%s", before, figure_kinds[i].name);
+        strbuf_printf(headers, "%s%s", before, answer->q->figures[i].name);
         before = ", ";
     }
     if (*before == ',')

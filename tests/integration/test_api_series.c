@@ -415,6 +415,47 @@ static void what_overflows_is_null(void **state)
     assert_false(test_app_has_header("X-Percentile-Error"));
 }
 
+/* In their own order, whatever that of the question is. */
+static void figures_are_those_asked_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *figures, *json, *csv;
+    } rows[] = {
+        {"", "\"count\":2}", "timestamp,count\ncpu,2024-10-04T00:00:00Z,2\n"},
+        {"max", "\"count\":2,\"max\":3.0}", "count,max\ncpu,2024-10-04T00:00:00Z,2,3.0\n"},
+        {"latest,sum", "\"count\":2,\"sum\":4.0,\"latest\":1.0}",
+         "count,sum,latest\ncpu,2024-10-04T00:00:00Z,2,4.0,1.0\n"},
+        {"sum,average,min,max,first,latest",
+         "\"count\":2,\"sum\":4.0,\"average\":2.0,\"min\":1.0,\"max\":3.0,\"first\":3.0,\"latest\":"
+         "1.0}",
+         "count,sum,average,min,max,first,latest\ncpu,2024-10-04T00:00:00Z,2,4.0,2.0,1.0,3.0,3.0,1."
+         "0\n"},
+    };
+    figures_post("cpu", FIGURES_START_US, 3);
+    figures_post("cpu", FIGURES_START_US + 1, 1);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char query[128];
+        (void)snprintf(query, sizeof query, "type=cpu&step=1h&percentiles=&figures=%s",
+                       rows[i].figures);
+        assert_int_equal(test_app_get("/api/metrics/series", query), 200);
+        assert_true(test_app_body_has(rows[i].json));
+        (void)snprintf(query + strlen(query), sizeof query - strlen(query), "&format=csv");
+        assert_int_equal(test_app_get("/api/metrics/series", query), 200);
+        assert_true(test_app_body_has(rows[i].csv));
+    }
+    figures_post("huge", FIGURES_START_US, 1e308);
+    figures_post("huge", FIGURES_START_US + 1, 1.5e308);
+    assert_int_equal(
+        test_app_get("/api/metrics/series", "type=huge&percentiles=&figures=min,average"), 200);
+    assert_true(
+        test_app_body_has("\"average\":null,\"min\":1e+308,\"unavailable\":{\"average\":\"adding"));
+    assert_int_equal(test_app_get("/api/metrics/series",
+                                  "type=huge&percentiles=&figures=min,average&format=csv"),
+                     200);
+    assert_true(test_app_has_header("X-Unavailable: average\r\n"));
+}
+
 /* --- Forms of an answer -------------------------------------------------------------- */
 
 static void the_format_is_that_of_the_query_or_else_of_accept(void **state)
@@ -760,6 +801,12 @@ static const struct answer_row input_rows[] = {
     {"type=a&percentiles=50,50", 422, "[\"query\",\"percentiles\"]"},
     {"type=a&percentiles=" TWENTY_PERCENTILES, 200, "\"points\":[]"},
     {"type=a&percentiles=" TWENTY_PERCENTILES ",21", 422, "must be 20 numbers at most"},
+    {"type=a&figures=", 200, "\"points\":[]"},
+    {"type=a&figures=sum,sum", 422,
+     "must be some of sum, average, min, max, first, latest, each once"},
+    {"type=a&figures=count", 422, "[\"query\",\"figures\"]"},
+    {"type=a&figures=sum,,max", 422, "[\"query\",\"figures\"]"},
+    {"type=a&figures=%2C", 422, "[\"query\",\"figures\"]"},
     {"type=a&format=xml", 422, "must be json or csv"},
     {"type=a&format=", 422, "must be json or csv"},
     {"from=x&to=x&step=x&points=x&percentiles=x&format=x", 422, "[\"query\",\"type\"]"},
@@ -801,6 +848,7 @@ int main(void)
         TEST(a_step_at_an_edge_counts_what_lies_in_the_window),
         TEST(what_is_open_is_bounded_by_all_types),
         TEST(what_overflows_is_null),
+        TEST(figures_are_those_asked_for),
         TEST(the_format_is_that_of_the_query_or_else_of_accept),
         TEST(an_answer_that_the_client_has_is_not_sent_again),
         TEST(an_answer_that_is_too_long_is_refused),

@@ -265,7 +265,7 @@ class Overview {
         const known = tiles.map((tile) => this.types.all.get(tile.name));
         const counts = known.map((type) => performance.now() - type?.seen > SHARED_MS ? type.count : -1);
         const names = tiles.map((tile) => tile.name);
-        const path = query('/api/metrics/series', { type: names, from, to, step, percentiles: '' });
+        const path = query('/api/metrics/series', { type: names, from, to, step, figures: 'average', percentiles: '' });
         const { data } = await get(path, { signal });
         if (window !== this.route.window)
             return;

@@ -248,9 +248,9 @@ class TypePage {
         const steps = (span) => ({ type, from: utc(span.from), to: utc(span.to), step: span.step });
         const chart = view === 'heatmap'
             ? query('/api/metrics/heatmap', { ...steps(window), buckets: HEAT_ROWS })
-            : query('/api/metrics/series', { ...steps(window), percentiles: '50,95,99' });
+            : query('/api/metrics/series', { ...steps(window), figures: 'average,min,max', percentiles: '50,95,99' });
         const previous = compare && view === 'values'
-            ? query('/api/metrics/series', { ...steps(before(window)), percentiles: '' }) : null;
+            ? query('/api/metrics/series', { ...steps(before(window)), figures: 'average', percentiles: '' }) : null;
         const { step, ...bounds } = steps(window);
         const numbers = query('/api/metrics/summary', { ...bounds, compare: 'previous' });
         return { window, view, chart, previous, numbers, key: `${chart} ${previous}` };
