@@ -1,6 +1,5 @@
 /* GET /metrics: the service about itself, in Prometheus's text format 0.0.4. */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "circuit_breaker.h"
@@ -135,15 +134,14 @@ static void put_requests(struct strbuf *out)
     begin_family(out, name, "counter", "Requests by route and status; no route: 404 and 405");
     for (size_t kind = 0; kind <= route_count; kind++) {
         struct request_counts counts;
-        char route[80], labels[112], status[12] = "other";
+        char route[80], labels[112];
+        const char *status;
         if (request_counters_read(kind, &counts) == 0)
             continue;
         route_labels(kind, route, sizeof route);
-        for (size_t i = 0; request_counters_status(i) >= 0; i++) {
+        for (size_t i = 0; (status = request_counters_status(i)); i++) {
             if (counts.statuses[i] == 0)
                 continue;
-            if (request_counters_status(i) > 0)
-                (void)snprintf(status, sizeof status, "%d", request_counters_status(i));
             (void)snprintf(labels, sizeof labels, "%s,status=\"%s\"", route, status);
             put_count(out, name, "", labels, counts.statuses[i]);
         }

@@ -2,6 +2,7 @@
 
 #include <libdeflate.h>
 #include <snappy-c.h>
+#include <stdlib.h>
 
 enum outcome { DECODED, DAMAGED, TOO_LARGE, OUT_OF_MEMORY };
 
@@ -144,14 +145,18 @@ enum err_code content_decode(struct slice coding, size_t bytes_max, struct arena
                      "Content-Encoding must be one of gzip, deflate, snappy and identity");
 }
 
-bool content_encode_gzip(struct slice body, struct arena *arena, struct slice *encoded)
+bool content_encode_gzip(struct strbuf *body)
 {
     enum { FASTEST = 1 };
     struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(FASTEST);
-    size_t room = compressor ? libdeflate_gzip_compress_bound(compressor, body.len) : 0;
-    char *out = room > 0 ? arena_alloc(arena, room) : NULL;
-    size_t len = out ? libdeflate_gzip_compress(compressor, body.ptr, body.len, out, room) : 0;
+    size_t room = compressor ? libdeflate_gzip_compress_bound(compressor, body->len) : 0;
+    char *out = room > 0 ? malloc(room) : NULL;
+    size_t len = out ? libdeflate_gzip_compress(compressor, body->bytes, body->len, out, room) : 0;
     libdeflate_free_compressor(compressor);
-    *encoded = slice_of(out, len);
+    if (len > 0) {
+        strbuf_reset(body);
+        strbuf_append(body, out, len);
+    }
+    free(out);
     return len > 0;
 }

@@ -13,6 +13,7 @@
 #include "arena.h"
 #include "error.h"
 #include "slice.h"
+#include "strbuf.h"
 
 #define CONTENT_CODINGS "gzip, deflate, snappy"
 
@@ -26,8 +27,7 @@ enum err_code content_decode(struct slice coding, size_t bytes_max, struct arena
                              struct slice *body, struct error *err)
     __attribute__((warn_unused_result));
 
-/* `body` as gzip in `arena`, at the speed of 200 MB/s. False: no memory. */
-bool content_encode_gzip(struct slice body, struct arena *arena, struct slice *encoded)
-    __attribute__((warn_unused_result));
+/* In place of `body` the same as gzip. False: no memory, and it stays. */
+bool content_encode_gzip(struct strbuf *body) __attribute__((warn_unused_result));
 
 #endif

@@ -157,16 +157,11 @@ enum { COMPRESS_BYTES_MIN = 1024 };
 
 static void compress(const struct request *req, struct response *res)
 {
-    struct slice encoded;
-    if (!res->has_body || res->body.len < COMPRESS_BYTES_MIN)
+    if (!res->has_body || res->body.len < COMPRESS_BYTES_MIN || strbuf_failed(&res->body))
         return;
     response_header(res, "Vary", "Accept-Encoding");
-    if (!accept_takes(req->accept_encoding, SLICE("gzip")) ||
-        !content_encode_gzip(strbuf_slice(&res->body), req->arena, &encoded))
-        return;
-    strbuf_reset(&res->body);
-    strbuf_append_slice(&res->body, encoded);
-    response_header(res, "Content-Encoding", "gzip");
+    if (accept_takes(req->accept_encoding, SLICE("gzip")) && content_encode_gzip(&res->body))
+        response_header(res, "Content-Encoding", "gzip");
 }
 
 static enum err_code answer_afresh(struct app *app, const struct request *req, struct response *res,

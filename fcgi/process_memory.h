@@ -14,7 +14,7 @@ struct process_memory {
     uint64_t proportional_bytes; /* of what several processes share, a part */
 };
 
-/* Adds that of a process, about 0.1 ms. False: it is gone, or not ours to look at. */
+/* Adds that of a process; the kernel walks its pages. False: it is gone, or not ours to look at. */
 bool process_memory_add(pid_t pid, struct process_memory *memory);
 
 #endif

@@ -123,7 +123,8 @@ void recent_answers_keep(struct recent_answers *recent, struct slice key, struct
 {
     struct slice headers = strbuf_slice(&res->headers), body = strbuf_slice(&res->body);
     size_t len = key.len + headers.len + body.len;
-    char *bytes = len <= RECENT_ANSWER_BYTES_MAX ? malloc(len + 1) : NULL;
+    bool is_whole = key.len > 0 && !strbuf_failed(&res->headers) && !strbuf_failed(&res->body);
+    char *bytes = is_whole && len <= RECENT_ANSWER_BYTES_MAX ? malloc(len) : NULL;
     if (!bytes)
         return;
     memcpy(bytes, key.ptr, key.len);

@@ -4,8 +4,15 @@
 
 /* The usual ones first. */
 enum { STATUSES = 21 };
-static const int statuses[STATUSES] = {200, 201, 204, 304, 202, 307, 400, 401, 404, 405, 409,
-                                       413, 415, 422, 428, 429, 500, 503, 504, 507, 0};
+static const struct {
+    int status;
+    const char *name;
+} statuses[STATUSES] = {
+    {200, "200"}, {201, "201"}, {204, "204"}, {304, "304"}, {202, "202"}, {307, "307"},
+    {400, "400"}, {401, "401"}, {404, "404"}, {405, "405"}, {409, "409"}, {413, "413"},
+    {415, "415"}, {422, "422"}, {428, "428"}, {429, "429"}, {500, "500"}, {503, "503"},
+    {504, "504"}, {507, "507"}, {0, "other"},
+};
 
 _Static_assert((int)STATUSES <= (int)REQUEST_STATUSES_MAX, "a cell for each");
 _Static_assert(sizeof(struct request_counts) == REQUEST_KIND_CELLS * sizeof(uint64_t), "in place");
@@ -13,7 +20,7 @@ _Static_assert(sizeof(struct request_counts) == REQUEST_KIND_CELLS * sizeof(uint
 static size_t status_index(int status)
 {
     size_t i = 0;
-    while (i < STATUSES - 1 && statuses[i] != status)
+    while (i < STATUSES - 1 && statuses[i].status != status)
         i++;
     return i;
 }
@@ -41,7 +48,7 @@ uint64_t request_counters_read(size_t kind, struct request_counts *counts)
     return count;
 }
 
-int request_counters_status(size_t i)
+const char *request_counters_status(size_t i)
 {
-    return i < STATUSES ? statuses[i] : -1;
+    return i < STATUSES ? statuses[i].name : NULL;
 }

@@ -32,7 +32,7 @@ struct request_counts {
  * only read where there were any. */
 uint64_t request_counters_read(size_t kind, struct request_counts *counts);
 
-/* The status that `statuses[i]` counts, 0 for any other than those; the end: -1. */
-int request_counters_status(size_t i);
+/* The status that `statuses[i]` counts, as text, "other" for any but those; NULL: the end. */
+const char *request_counters_status(size_t i);
 
 #endif

@@ -25,7 +25,7 @@ const struct route routes[] = {
      "Remove a type and all of its samples"},
     {"GET", "/api/metrics/types", api_types, false, ROUTE_API, ROUTE_POLICY_NONE, true,
      "The types there are, and what each of them holds"},
-    {"GET", "/api/metrics/summary", api_summary, false, ROUTE_API, ROUTE_POLICY_NONE, true,
+    {"GET", "/api/metrics/summary", api_summary, false, ROUTE_API, ROUTE_POLICY_NONE, false,
      "Count, average, extremes and latest value of one type"},
     {"GET", "/api/metrics/series", api_series, false, ROUTE_API, ROUTE_POLICY_NONE, true,
      "The same step by step, of one or several types"},

@@ -34,7 +34,8 @@ struct route {
     bool takes_body; /* up to INGEST_BODY_LIMIT_BYTES */
     enum route_scope scope;
     enum route_policy policy;
-    /* Its answer changes nothing and is the same for whoever asks: it may serve others, too. */
+    /* Its answer changes nothing and is the same for whoever asks: it may serve others, too. (That
+     * of a summary has a cache of its own, which is exact.) */
     bool is_common;
     const char *summary;
 };

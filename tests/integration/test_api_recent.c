@@ -14,9 +14,9 @@
 #include "content_coding.h"
 #include "test_app.h"
 
-static int count_in_summary(const char *query)
+static int count_in_types(const char *query)
 {
-    assert_int_equal(test_app_get("/api/metrics/summary", query), 200);
+    assert_int_equal(test_app_get("/api/metrics/types", query), 200);
     const char *count = strstr(test_app.body, "\"count\":");
     assert_non_null(count);
     return (int)strtol(count + strlen("\"count\":"), NULL, 10);
@@ -24,7 +24,7 @@ static int count_in_summary(const char *query)
 
 static int count_of_cpu(void)
 {
-    return count_in_summary("type=cpu");
+    return count_in_types("match=cpu");
 }
 
 static void wait_past_a_second(void)
@@ -56,7 +56,7 @@ static void who_does_not_say_so_gets_what_is_true_now(void **state)
 static void an_answer_serves_for_as_long_as_the_client_says(void **state)
 {
     (void)state;
-    static const char *const others[] = {"type=cpu&n=1", "type=cpu&n=2", "type=cpu&n=3"};
+    static const char *const others[] = {"match=cpu&n=1", "match=cpu&n=2", "match=cpu&n=3"};
     static const char *const says[] = {"max-age=1", "no-transform, Max-Age = 1", "max-age=60"};
     test_app_open(NULL);
     store(1);
@@ -67,7 +67,7 @@ static void an_answer_serves_for_as_long_as_the_client_says(void **state)
         test_app.cache_control = says[i];
         assert_int_equal(count_of_cpu(), i + 1);
         assert_non_null(strstr(test_app.headers, "Age: 0\r\n"));
-        assert_int_equal(count_in_summary(others[i]), i + 2); /* another question */
+        assert_int_equal(count_in_types(others[i]), i + 2); /* another question */
         test_app.cache_control = "";
         assert_int_equal(count_of_cpu(), i + 2);
         wait_past_a_second();
@@ -97,6 +97,24 @@ static void what_the_client_has_is_asked_of_it_alone(void **state)
         assert_int_equal(test_app_get("/api/metrics/types", ""), 200);
         assert_non_null(strstr(test_app.body, "\"cpu\""));
         wait_past_a_second(); /* then it is made for who has it */
+    }
+}
+
+/* It is exact, and tells its own age. */
+static void a_summary_is_that_of_its_own_cache(void **state)
+{
+    (void)state;
+    test_app_open(NULL);
+    test_app.cache_control = "max-age=60";
+    for (int i = 1; i <= 3; i++) {
+        char count[32];
+        store(1);
+        assert_int_equal(test_app_get("/api/metrics/summary", "type=cpu"), 200);
+        (void)snprintf(count, sizeof count, "\"count\":%d,", i);
+        assert_non_null(strstr(test_app.body, count));
+        const char *age = strstr(test_app.headers, "Age: ");
+        assert_non_null(age);
+        assert_null(strstr(age + 1, "Age: "));
     }
 }
 
@@ -250,6 +268,7 @@ int main(void)
         APP_TEST(who_does_not_say_so_gets_what_is_true_now),
         APP_TEST(an_answer_serves_for_as_long_as_the_client_says),
         APP_TEST(what_the_client_has_is_asked_of_it_alone),
+        APP_TEST(a_summary_is_that_of_its_own_cache),
         APP_TEST(what_differs_among_clients_is_never_shared),
         APP_TEST(errors_are_not_kept),
         APP_TEST(a_token_is_asked_for_all_the_same),
