@@ -273,8 +273,6 @@ static void decimals_of_up_to_fifteen_digits_come_back(void **state)
     }
 }
 
-/* One may cost a few bytes, and now and then a form that takes a twentieth more: an estimate
- * chooses it. */
 static void a_few_odd_ones_spoil_nothing(void **state)
 {
     (void)state;
@@ -286,7 +284,7 @@ static void a_few_odd_ones_spoil_nothing(void **state)
         size_t at = places[i % 3];
         double value = records[at].value;
         records[at].value = odd[i];
-        assert_true(assert_comes_back(CHUNK_RECORDS) < usual + usual / 10);
+        assert_true(assert_comes_back(CHUNK_RECORDS) < usual + CHUNK_RECORDS / 16);
         records[at].value = value;
     }
     for (size_t i = 0; i < CHUNK_RECORDS; i += 1 + random_below(3))
