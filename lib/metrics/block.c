@@ -40,8 +40,7 @@ static double decimal_from_integer(uint64_t x, double power)
     return (double)(int64_t)x / power;
 }
 
-/* False: `value` does not come back from any integer at this scale; then *x is the nearest,
- * or stays where there is none. */
+/* False: `value` does not come back from any integer at this scale. */
 static bool integer_from_value(double value, unsigned scale, uint64_t *x)
 {
     if (scale == SCALE_NONE) {
@@ -85,17 +84,24 @@ static unsigned common_scale(const struct record *records, size_t count)
     return best;
 }
 
-/* Returns the number of exceptions: for those the column has something near. */
+/*
+ * Returns the number of exceptions. In the column such a one is as the one before it, and at the
+ * front as the first that is none: whatever is far from its neighbours would cost them too.
+ */
 static size_t fill_column(const struct record *records, size_t count, unsigned scale,
                           uint64_t *column)
 {
-    uint64_t x = 0;
-    size_t exceptions = 0;
+    size_t exceptions = 0, in_front = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!integer_from_value(records[i].value, scale, &x))
-            exceptions++;
-        column[i] = x;
+        if (integer_from_value(records[i].value, scale, &column[i]))
+            continue;
+        if (exceptions++ == i)
+            in_front = i + 1;
+        else
+            column[i] = column[i - 1];
     }
+    for (size_t i = 0; i < in_front; i++)
+        column[i] = column[in_front];
     return exceptions;
 }
 

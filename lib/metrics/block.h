@@ -17,8 +17,9 @@
  *
  * Little endian. Scale 0 to 15: the values are the integers of the column, signed, divided by
  * 10^scale; 85.25 is 8525 at scale 2. What does not come back exactly from any integer, such
- * as -0.0 or a third, is an exception. Scale 16: they are the bits of the values, but for
- * those below 0 all bits except the sign are flipped, which puts the integers in order.
+ * as -0.0 or a third, is an exception, and its place in the column holds whatever is short.
+ * Scale 16: they are the bits of the values, but for those below 0 all bits except the sign are
+ * flipped, which puts the integers in order.
  */
 #ifndef LIB_METRICS_BLOCK_H
 #define LIB_METRICS_BLOCK_H

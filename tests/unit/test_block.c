@@ -477,7 +477,7 @@ static void a_block_lies_as_its_header_says(void **state)
         1,                                              /* one decimal */
         0,    0,                                        /* distances as they are; no low bits */
         0x9a, 0x03, 1,                                  /* first: 205; unit: 1 */
-        1,    4,    0,    0x97, 0x03, 2,                /* centre: -1; 0, -204, 1 */
+        1,    3,    0,    0,    2,                      /* centre: -1; 0, 0, 1 */
         2,    0,    0,    0,    0,    0,    0,    0,    0, 0x80 /* exception: the third is -0.0 */
     };
     const double values[] = {20.5, 20.4, -0.0, 20.5};
