@@ -9,6 +9,7 @@ import { h } from './dom.js';
 import * as format from './format.js';
 import { boundAt, boundTicks, mostOf, paintCells } from './heatmap.js';
 import { bridge } from './sparkline.js';
+import { followFinger } from './touch.js';
 
 const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 const LEAST_DRAG = 6; // pixels
@@ -94,6 +95,7 @@ export class Chart {
     make(data) {
         this.plot?.destroy();
         this.plot = new uPlot(this.options(), data, this.host);
+        followFinger(this.plot);
     }
 
     /** A colour of the theme; asked for each time that something is drawn. */
@@ -260,11 +262,10 @@ export class Chart {
 
     selected(plot) {
         const { left, width } = plot.select;
-        if (width < LEAST_DRAG)
-            return;
         const from = plot.posToVal(left, 'x'), to = plot.posToVal(left + width, 'x');
         plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
-        this.events.select(from, to);
+        if (width >= LEAST_DRAG)
+            this.events.select(from, to);
     }
 
     /** The chart as a picture with a title above it. */

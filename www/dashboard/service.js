@@ -10,7 +10,6 @@ import { Sparkline } from './sparkline.js';
 
 const KEPT = 150;           // answers, five minutes of them
 const SELDOM = 3;           // turns, for what is told by the statistics as well, or changes slowly
-const ABSENT_MS = 30000;    // statistics that are not there are asked for again
 const STATE_WORDS = { CLOSED: 'Closed', OPEN: 'Open', HALF_OPEN: 'Half open' };
 const STATE_MEANING = {
     CLOSED: 'Calls go through.', OPEN: 'Calls are refused until a probe succeeds.', HALF_OPEN: 'A probe is under way.',
@@ -18,7 +17,6 @@ const STATE_MEANING = {
 
 const rates = { requests: [], latency: [], samples: [], hits: [] };
 let last = null;            // the statistics before
-let absentSince = -Infinity;
 
 // --- rates
 
@@ -89,8 +87,6 @@ class Service {
         this.meaning = h('p', { class: 'quiet', id: 'countdown' }, '\u00a0');
         this.breaker = facts('Failures in a row', 'Successes', 'Open since', 'Probe at');
         this.history = h('ol', { class: 'history', tabindex: 0, 'aria-label': 'Last changes of the breaker' });
-        this.absent = h('p', { class: 'note', hidden: true },
-            'This service has no /api/stats: counters and rates are not shown.');
         this.meters = [
             meter('Requests', 'requests', 'average'), meter('Latency, p95', 'latency', 'p95'),
             meter('Samples', 'samples', 'p50'), meter('Cache hits', 'hits', 'average'),
@@ -108,13 +104,11 @@ class Service {
                 panel('Health', this.health.node),
                 panel('Circuit breaker', this.state, this.meaning, this.breaker.node, this.history),
                 panel('Your rate limit', this.limit.node)),
-            this.absent,
-            this.counted = h('div', { class: 'counted' },
-                h('div', { class: 'cards meters' }, this.meters.map(({ node }) => node)),
-                h('div', { class: 'cards meters' },
-                    panel('Process', this.process.node), panel('Redis', this.redis.node),
-                    panel('Samples', this.samples.node), panel('Cache of summaries', this.cache.node)),
-                h('section', { class: 'panel routes' }, h('h2', null, 'Requests by route'), this.routesTable())));
+            h('div', { class: 'cards meters' }, this.meters.map(({ node }) => node)),
+            h('div', { class: 'cards meters' },
+                panel('Process', this.process.node), panel('Redis', this.redis.node),
+                panel('Samples', this.samples.node), panel('Cache of summaries', this.cache.node)),
+            h('section', { class: 'panel routes' }, h('h2', null, 'Requests by route'), this.routesTable()));
     }
 
     routesTable() {
@@ -129,7 +123,7 @@ class Service {
     async refresh(signal) {
         const isTurn = this.turn++ % SELDOM === 0;
         await Promise.all([
-            performance.now() - absentSince > ABSENT_MS && this.askStats(signal),
+            this.askStats(signal),
             get('/api/circuit-breaker/status', { signal }).then(({ data }) => this.writeBreaker(data)),
             (isTurn || !this.isConnected) && this.askHealth(signal),
             isTurn && get('/api/rate-limit', { signal, accept: [503] }).then(({ data }) => this.writeLimit(data)),
@@ -153,24 +147,10 @@ class Service {
     }
 
     async askStats(signal) {
-        try {
-            const { data, changed } = await get('/api/stats', { signal });
-            absentSince = -Infinity;
-            this.showCounted(true);
-            this.isConnected &&= data.redis.connected;
-            if (changed || data !== last)
-                this.writeStats(data);
-        } catch (error) {
-            if (error.status !== 404)
-                throw error;
-            absentSince = performance.now();
-            this.showCounted(false);
-        }
-    }
-
-    showCounted(isThere) {
-        this.absent.hidden = isThere;
-        this.counted.hidden = !isThere;
+        const { data, changed } = await get('/api/stats', { signal });
+        this.isConnected &&= data.redis.connected;
+        if (changed || data !== last)
+            this.writeStats(data);
     }
 
     // --- showing

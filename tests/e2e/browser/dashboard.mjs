@@ -405,6 +405,51 @@ await test('dragging zooms, asks for nothing meanwhile, and double-click, Escape
     await until('twice as wide', () => Date.parse(paramsOf(page).get('to')) - Date.parse(paramsOf(page).get('from')) === 4 * 3600e3);
 });
 
+await test('a finger zooms along the chart; across it the page scrolls, and a tap moves the crosshair', async () => {
+    const page = await open(`/dashboard/?type=cpu_usage&${FIXED}`, { viewport: PHONE, hasTouch: true, isMobile: true });
+    await drawn(page);
+    await isLive(page);
+    const first = page.url();
+    await page.locator('.plot').scrollIntoViewIfNeeded();
+    const area = await page.locator('.u-over').boundingBox();
+    const at = (x, y) => [{ x: area.x + area.width * x, y: area.y + area.height * y }];
+    const finger = await page.context().newCDPSession(page);
+    const touch = (type, touchPoints) => finger.send('Input.dispatchTouchEvent', { type, touchPoints });
+    const selected = () => page.locator('.u-select').evaluate((node) => node.getBoundingClientRect().width);
+    const drag = async (from, to) => {
+        await touch('touchStart', at(...from));
+        for (let step = 1; step <= 10; step++)
+            await touch('touchMove', at(...from.map((place, axis) => place + (to[axis] - place) * step / 10)));
+        await sleep(100);
+        const width = await selected();
+        await touch('touchEnd', []);
+        return width;
+    };
+    const top = () => page.evaluate(() => scrollY);
+
+    const before = await top();
+    equal(await drag([0.5, 0.9], [0.5, 0.2]), 0, 'selected across');
+    await until('scrolled, and at rest', async () => {
+        const now = await top();
+        await sleep(100);
+        return now !== before && now === await top();
+    });
+    await page.evaluate((place) => scrollTo(0, place), before);
+    equal(page.url(), first, 'by a scroll');
+
+    await page.touchscreen.tap(area.x + area.width / 4, area.y + area.height / 2);
+    const wanted = new Date((begin - 5400) * 1000).toTimeString().slice(0, 5);
+    await until('a crosshair', async () => (await page.locator('.legend-value').first().getAttribute('title')).includes(wanted));
+    equal(page.url(), first, 'by a tap');
+
+    const width = await drag([0.75, 0.4], [0.25, 0.45]);
+    ok(Math.abs(width - area.width / 2) < 2, `${width} of ${area.width} pixels are selected`);
+    await until('another address', () => page.url() !== first);
+    const [from, to] = ['from', 'to'].map((name) => Date.parse(paramsOf(page).get(name)) / 1000);
+    ok(Math.abs(from - (begin - 5400)) < 60 && Math.abs(to - (begin - 1800)) < 60, `${begin - from} to ${begin - to} before`);
+    equal(await selected(), 0, 'still selected');
+});
+
 await test('the window moves by buttons and keys', async () => {
     const page = await open(`/dashboard/?type=cpu_usage&${FIXED}`);
     await drawn(page);
