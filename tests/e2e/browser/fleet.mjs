@@ -2,9 +2,11 @@
 //
 //   BASE=http://localhost:8000 PIDS="1 2 3" node build/browser/fleet.mjs [DASHBOARDS] [SECONDS]
 //
-// 500 types get a sample a second. One dashboard is opened in a browser and its requests are noted, then as many as are
-// wanted make the same ones at the same distances, each with the ETags that it was given. The cost is the processor time
-// that the processes PIDS took meanwhile, less what they take for the samples alone; in shares of one core.
+// tests/bench/dashboard runs it.
+//
+// 500 types get a sample a second. One dashboard is opened in a browser and its requests are noted, then as many as
+// are wanted make the same ones at the same distances, each with the ETags that it was given. The cost is the processor
+// time that the processes PIDS took meanwhile, less what they take for the samples alone; in shares of one core.
 
 import { readFileSync } from 'node:fs';
 import { browser, base, isLive, open, post, sleep } from './harness.mjs';
@@ -35,7 +37,8 @@ let isFed = true;
 async function feed() {
     while (isFed) {
         const now = Date.now();
-        await post(Array.from({ length: TYPES }, (_, index) => [`host-${index}.load`, now / 1000, Math.round(1e4 * Math.random()) / 100]));
+        const value = () => Math.round(1e4 * Math.random()) / 100;
+        await post(Array.from({ length: TYPES }, (_, index) => [`host-${index}.load`, now / 1000, value()]));
         await sleep(Math.max(0, 1000 - (Date.now() - now)));
     }
 }
@@ -47,7 +50,8 @@ async function record(path) {
     await sleep(5000);
     const began = Date.now();
     await sleep(1000 * SECONDS);
-    const asked = page.asked.filter(({ at }) => at >= began).map(({ url, at }) => ({ path: url.pathname + url.search, after: at - began }));
+    const asked = page.asked.filter(({ at }) => at >= began)
+        .map(({ url, at }) => ({ path: url.pathname + url.search, after: at - began }));
     await page.context().close();
     return asked;
 }

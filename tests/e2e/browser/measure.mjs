@@ -1,6 +1,6 @@
 // measure.mjs: how fast the dashboard is: prints name, tab, number a line.
 //
-//   BASE=http://localhost:8000 node build/browser/measure.mjs
+// tests/bench/dashboard runs it, against BASE.
 //
 // Stores its own data there: a year of one sample a minute, a week of one a second, and 498 types with a few.
 
@@ -14,7 +14,8 @@ async function store(make, count) {
         let body = '';
         for (let index = from; index < Math.min(count, from + LINES); index++)
             body += JSON.stringify(make(index)) + '\n';
-        const response = await fetch(base + '/api/metrics', { method: 'POST', body, headers: { 'Content-Type': 'application/x-ndjson' } });
+        const headers = { 'Content-Type': 'application/x-ndjson' };
+        const response = await fetch(base + '/api/metrics', { method: 'POST', body, headers });
         if (response.status !== 201)
             throw new Error(await response.text());
     }
@@ -59,7 +60,10 @@ async function frames(page, move, steps) {
 
 await store((index) => ({ type: 'a_year', timestamp: now - 60 * index, value: value(now - 60 * index) }), 525600);
 await store((index) => ({ type: 'a_week', timestamp: now - index, value: value(now - index) }), 604800);
-await store((index) => ({ type: `other-${index % 498}`, timestamp: now - 60 * Math.floor(index / 498), value: value(index) }), 498 * 20);
+const OTHERS = 498;
+await store((index) => ({
+    type: `other-${index % OTHERS}`, timestamp: now - 60 * Math.floor(index / OTHERS), value: value(index),
+}), OTHERS * 20);
 
 for (const window of ['6h', '7d', '1y'])
     tell(`first chart, a year in minutes, ${window}, ms`, await firstChart(`type=a_year&window=${window}`));
@@ -71,13 +75,16 @@ await sleep(500);
 const area = await page.locator('.u-over').boundingBox();
 await page.mouse.move(area.x + 20, area.y + 100);
 await page.mouse.down();
-const drag = await frames(page, (page, step) => page.mouse.move(area.x + 20 + step * (area.width - 40) / 240, area.y + 100), 240);
+const STEPS = 240;
+const drag = await frames(page, (page, step) =>
+    page.mouse.move(area.x + 20 + step * (area.width - 40) / STEPS, area.y + 100), STEPS);
 tell('frames a second while dragging over a week', drag.rate);
 tell('slowest frame of it, ms', drag.slowest);
 await page.keyboard.press('Escape');
 await page.mouse.up();
 await until('a narrower window', () => page.url().includes('from='));
-const move = await frames(page, (page) => page.mouse.move(area.x + Math.random() * area.width, area.y + Math.random() * area.height), 240);
+const move = await frames(page, (page) =>
+    page.mouse.move(area.x + Math.random() * area.width, area.y + Math.random() * area.height), STEPS);
 tell('frames a second with the crosshair', move.rate);
 tell('slowest frame of it, ms', move.slowest);
 await page.goto(`${base}/dashboard/?type=a_week&window=7d`);
@@ -98,7 +105,8 @@ const scroll = await open('/dashboard/', {
         session.on('Network.loadingFinished', ({ encodedDataLength }) => { bytes += encodedDataLength; });
     },
 });
-await until('500 types', async () => parseInt((await scroll.locator('#totals').textContent()).replaceAll(',', ''), 10) >= 500);
+const typesShown = async () => parseInt(await scroll.locator('#totals').textContent(), 10);
+await until('500 types', async () => await typesShown() >= 500);
 await sleep(1000);
 tell('first load of the overview, 500 types, bytes', bytes);
 const scrolled = await frames(scroll, (page) => page.mouse.wheel(0, 60), 200);

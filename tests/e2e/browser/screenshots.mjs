@@ -9,7 +9,8 @@ const SIZE_MAX = 150 * 1024;
 
 const PICTURES = [
     ['overview', '', LAPTOP], ['type', '?type=http.latency_ms;service=shop&window=6h', LAPTOP],
-    ['heatmap', '?type=http.latency_ms;service=shop&window=24h&view=heatmap', LAPTOP], ['service', '?page=service', LAPTOP],
+    ['heatmap', '?type=http.latency_ms;service=shop&window=24h&view=heatmap', LAPTOP],
+    ['service', '?page=service', LAPTOP],
     ['overview-phone', '', PHONE], ['type-phone', '?type=http.latency_ms;service=shop&window=6h', PHONE],
 ];
 
@@ -60,7 +61,8 @@ function pack(png) {
         at += length + 12;
     }
     const rows = unfiltered(inflateSync(Buffer.concat(parts)), png.readUInt32BE(16), png.readUInt32BE(20));
-    return Buffer.concat([png.subarray(0, 33), chunk('IDAT', deflateSync(rows, { level: 9, memLevel: 9 })), chunk('IEND', Buffer.alloc(0))]);
+    const packed = deflateSync(rows, { level: 9, memLevel: 9 });
+    return Buffer.concat([png.subarray(0, 33), chunk('IDAT', packed), chunk('IEND', Buffer.alloc(0))]);
 }
 
 async function take(name, path, viewport, colorScheme) {
