@@ -6,7 +6,7 @@ import { download, fileName, h, icon, setAttribute, setNumber, setText, table } 
 import * as format from './format.js';
 import { Legend, sumOf } from './legend.js';
 import * as live from './live.js';
-import { before, href, span, utc, WINDOWS } from './location.js';
+import { before, href, isInstant, span, utc, WINDOWS } from './location.js';
 import { Numbers } from './numbers.js';
 
 const PIXELS_PER_STEP = { values: 3, count: 7, heatmap: 7 };
@@ -41,7 +41,7 @@ class TypePage {
         this.build();
         this.chart = new Chart(this.plot, {
             cursor: (index, bucket) => this.crosshair(index, bucket),
-            select: (from, to) => this.look(from, to),
+            select: (from, to) => this.look(from, to, this.app.zoom() + 1),
             zoomOut: () => this.zoomOut(),
         });
         this.clock = setInterval(() => document.hidden || this.writeLatest(), 1000);
@@ -179,21 +179,23 @@ class TypePage {
         return Math.max(40, Math.floor(width / PIXELS_PER_STEP[this.route.view] / 20) * 20);
     }
 
-    /** Show another window; it is in the history, so that one can go back. */
-    look(from, to) {
+    /** Show another window; it is in the history, so that one can go back. zoom: how often it was zoomed into. */
+    look(from, to, zoom = 0) {
         const length = Math.max(LEAST_WINDOW, Math.round(to - from));
         const begin = Math.round((from + to - length) / 2);
         const end = begin + length;
+        if (!isInstant((begin - length) * 1000) || !isInstant(end * 1000))
+            return; // the window before it is asked about as well
         this.chart.preview(begin, end);
-        this.app.go({ ...this.route, from: begin * 1000, to: end * 1000 }, { zoom: this.app.zoom() + 1 });
+        this.app.go({ ...this.route, from: begin * 1000, to: end * 1000 }, { zoom });
     }
 
     zoomIn() {
         const { from, to, seconds } = this.window();
-        this.look(from + seconds / 4, to - seconds / 4);
+        this.look(from + seconds / 4, to - seconds / 4, this.app.zoom() + 1);
     }
 
-    /** Back to where one came from, or twice as wide. */
+    /** Back out of what was zoomed into, or twice as wide. */
     zoomOut() {
         if (this.app.zoom() > 0) {
             history.back();
