@@ -11,6 +11,34 @@ const drawn = (page) => page.waitForFunction(() => performance.getEntriesByName(
 const instantsOf = (page) => ['from', 'to'].map((name) => Date.parse(paramsOf(page).get(name)) / 1000);
 const FIXED = `from=${new Date((begin - 7200) * 1000).toISOString()}&to=${new Date(begin * 1000).toISOString()}`;
 
+// --- values
+
+await test('lines are drawn of values of any size, and of one alone', async () => {
+    const at = (turn) => begin - 600 + 60 * turn;
+    const values = { 'edge.equal': [1e300, 1e300, 1e300], 'edge.far': [-1.7e308, 1.7e308, -1.7e308], 'edge.tiny': [5e-324, 1e-323, 5e-324] };
+    await post([...Object.entries(values).flatMap(([type, list]) => list.map((value, turn) => [type, at(turn), value])),
+        ['edge.one', at(0), 7]]);
+    const page = await open('/dashboard/?q=edge.&window=15m');
+    const boxOf = (type) => page.locator(`.tile[title="${type}"] .spark-line`).evaluate((line) => {
+        const { width, height } = line.getBoundingClientRect();
+        return { width, height };
+    });
+    for (const [type, isFlat] of [['edge.equal', true], ['edge.far', false], ['edge.tiny', false], ['edge.one', true]]) {
+        const { width, height } = await until(`a line of ${type}`, async () => {
+            const box = await boxOf(type);
+            return box.width > 2 && box;
+        });
+        ok(isFlat ? height < 4 : height > 10 && width > 10, `${type}: ${width} by ${height}`);
+    }
+});
+
+await test('a change from below zero to above is not told as a multiple', async () => {
+    await post([['edge.change', begin - 1200, -1], ['edge.change', begin - 300, 100]]);
+    const [from, to] = [begin - 900, begin].map((seconds) => new Date(seconds * 1000).toISOString());
+    const page = await open(`/dashboard/?type=edge.change&from=${from}&to=${to}`);
+    await until('the change', async () => (await texts(page, '.numbers .delta'))[1] === '+10,100\u202f%');
+});
+
 // --- windows
 
 await test('each turn of zooming out is wider, and after the window was moved it widens where one is', async () => {
