@@ -11,6 +11,8 @@ const drawn = (page) => page.waitForFunction(() => performance.getEntriesByName(
 const instantsOf = (page) => ['from', 'to'].map((name) => Date.parse(paramsOf(page).get(name)) / 1000);
 const FIXED = `from=${new Date((begin - 7200) * 1000).toISOString()}&to=${new Date(begin * 1000).toISOString()}`;
 
+await post([['edge.again', begin - 7200, 1]]);
+
 // --- values
 
 await test('lines are drawn of values of any size, and of one alone', async () => {
@@ -69,6 +71,40 @@ await test('no window is wider than can be asked about', async () => {
     await page.goto(`${base}/dashboard/?type=edge.none&from=-000500-01-01T00:00:00Z&to=2026-01-01T00:00:00Z`);
     await isLive(page);
     equal(await text(page, '.segments [aria-current]'), '6 h');
+});
+
+// --- the overview
+
+await test('a new type takes the focus from nobody, and is counted', async () => {
+    await post([['edge.focus', begin - 60, 1]]);
+    const page = await open('/dashboard/?q=edge.');
+    await isLive(page);
+    await page.focus('.tile[title="edge.focus"]');
+    await post([['edge.a.new.one', begin - 50, 1]]);
+    await page.waitForSelector('.tile[title="edge.a.new.one"]');
+    equal(await page.evaluate(() => document.activeElement.title), 'edge.focus');
+    ok(/ in \d/.test(await text(page, '#totals')), await text(page, '#totals'));
+});
+
+await test('the first sample after an hour is not stale', async () => {
+    const page = await open('/dashboard/?q=edge.again');
+    await until('it is stale', async () => (await texts(page, '.tile-age'))[0]?.includes('stale'), 40000);
+    await post([['edge.again', Date.now() / 1000 - 20, 1]]);
+    await until('it is not', async () => /^\d+\ss ago$/.test(await text(page, '.tile-age')));
+});
+
+await test('who comes back to the overview is where they were', async () => {
+    await post(Array.from({ length: 150 }, (_, index) => [`edge.many.${1000 + index}`, begin - 60, index]));
+    const page = await open('/dashboard/?q=edge.many');
+    await page.locator('.tile[title="edge.many.1149"]').scrollIntoViewIfNeeded();
+    const place = await page.evaluate(() => scrollY);
+    ok(place > 1000, `${place} pixels`);
+    await page.click('.tile[title="edge.many.1146"]');
+    await page.waitForSelector('.plot');
+    await until('the top', () => page.evaluate(() => scrollY === 0));
+    await page.goBack();
+    await until('the same place', () => page.evaluate((place) => Math.abs(scrollY - place) < 2, place));
+    await until('a value', async () => (await text(page, '.tile[title="edge.many.1146"] .tile-value')) === '146');
 });
 
 await finish();
