@@ -73,6 +73,31 @@ await test('no window is wider than can be asked about', async () => {
     equal(await text(page, '.segments [aria-current]'), '6 h');
 });
 
+// --- the eye
+
+await test('with the colours of the system, lines, cells and what is current are told apart', async () => {
+    const page = await open(`/dashboard/?type=edge.none&${FIXED}`, { forcedColors: 'active' });
+    await drawn(page);
+    const told = await page.evaluate(async () => {
+        const { colour } = await import(document.querySelector('link[href$="/colour.js"]').href);
+        return ['line-average', 'line-p50', 'line-p95', 'line-p99', 'heat-low', 'heat-high'].map(colour);
+    });
+    equal(new Set(told).size, told.length, told.join(' '));
+    const [current, other] = await page.locator('[data-view]:not(.legend)').evaluateAll((links) =>
+        links.slice(0, 2).map((link) => getComputedStyle(link).backgroundColor));
+    ok(current !== other, `both ${current}`);
+});
+
+await test('labels behind a name that is written from right to left stay behind it', async () => {
+    const page = await open(`/dashboard/?type=${encodeURIComponent('\u0627\u0633\u0645;\u0645=1')}&${FIXED}`);
+    const [base, labels] = await page.evaluate(() => {
+        const range = document.createRange();
+        range.selectNode(document.querySelector('h1').firstChild);
+        return [range, document.querySelector('h1 .labels')].map((one) => one.getBoundingClientRect());
+    });
+    ok(labels.x >= base.x + base.width, `${labels.x} is not after ${base.x + base.width}`);
+});
+
 // --- the overview
 
 await test('a new type takes the focus from nobody, and is counted', async () => {
