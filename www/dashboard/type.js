@@ -1,6 +1,6 @@
 // type.js: the page of a type: its chart over a window, and the numbers of that window.
 
-import { Failure, get, isAbort, now, query, send } from './api.js';
+import { Failure, failureOf, get, now, query, send } from './api.js';
 import { Chart, loadPlot } from './chart.js';
 import { download, fileName, h, icon, setAttribute, setNumber, setText, table } from './dom.js';
 import * as format from './format.js';
@@ -57,12 +57,13 @@ class TypePage {
         this.age = h('span', { class: 'quiet' });
         this.legend = new Legend((key, isOn) => this.toggle(key, isOn));
         this.numbers = new Numbers();
+        this.failure = h('p', { class: 'note', role: 'status' });
         this.main.append(
             h('div', { class: 'heading' },
                 h('h1', { tabindex: -1, title: this.route.type },
                     base, labels && h('span', { class: 'labels' }, labels)),
                 h('p', { class: 'now' }, this.latest, this.age)),
-            this.buildTools(),
+            this.buildTools(), this.failure,
             h('div', { class: 'columns' }, this.buildFigure(), this.numbers.node),
             this.buildDetails());
     }
@@ -114,7 +115,7 @@ class TypePage {
         this.words = h('p', { id: 'chart-words', class: 'visually-hidden' });
         this.spoken = h('p', { class: 'visually-hidden', 'aria-live': 'polite', id: 'spoken' });
         this.caption = h('figcaption', { class: 'quiet' }, '\u00a0');
-        this.notes = h('p', { class: 'note', hidden: true });
+        this.notes = h('p', { class: 'note' });
         return h('figure', { class: 'panel chart' },
             h('h2', { class: 'visually-hidden' }, 'Chart'), this.legend.node,
             h('div', { class: 'plot-frame' }, this.plot, this.message),
@@ -371,7 +372,6 @@ class TypePage {
             folded && `No longer told apart, and left out: ${stretch(folded)}.`,
             damaged?.length && `Cannot be read, and left out: ${damaged.map(stretch).join(', ')}.`,
         ].filter(Boolean);
-        this.notes.hidden = !notes.length;
         setText(this.notes, notes.join(' '));
     }
 
@@ -464,13 +464,15 @@ class TypePage {
         const path = query('/api/metrics/series', {
             type: this.route.type, from: utc(from), to: utc(to), step, percentiles: '50,95,99', format: 'csv',
         });
+        setText(this.failure, '');
         try {
             const { response, text } = await send(path);
-            if (response.ok)
-                download(new Blob([text], { type: 'text/csv' }), this.fileOf('csv'));
+            if (!response.ok)
+                throw failureOf(response, text);
+            download(new Blob([text], { type: 'text/csv' }), this.fileOf('csv'));
         } catch (error) {
-            if (!isAbort(error))
-                live.poke();
+            setText(this.failure, `There is no CSV: ${error.message}`);
+            live.poke();
         }
     }
 

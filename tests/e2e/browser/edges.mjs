@@ -98,6 +98,45 @@ await test('labels behind a name that is written from right to left stay behind 
     ok(labels.x >= base.x + base.width, `${labels.x} is not after ${base.x + base.width}`);
 });
 
+// --- what is refused
+
+await test('sending without a token asks for it; the button keeps the focus', async () => {
+    const page = await open('/dashboard/?page=send&type=edge.sent', { at: LOCKED, excuse: /status of 401/ });
+    await page.waitForSelector('#token:not([hidden])');
+    await page.fill('#token-input', TOKEN);
+    await page.keyboard.press('Enter');
+    await isLive(page);
+    await page.fill('#send-value', '1');
+    await page.focus('.send button');
+    await page.keyboard.press('Enter');
+    await until('the answer', async () => (await texts(page, '.answer-status'))[0]?.startsWith('201'));
+    equal(await page.evaluate(() => document.activeElement.textContent), 'Send');
+});
+
+await test('a browser that stores nothing takes a token, and switches the theme', async () => {
+    const page = await open('/dashboard/', { at: LOCKED, excuse: /status of 401/, before: (page) => page.addInitScript(() => {
+        for (const name of ['localStorage', 'sessionStorage']) {
+            Object.defineProperty(window, name, { get() {
+                throw new DOMException('', 'SecurityError');
+            } });
+        }
+    }) });
+    await page.waitForSelector('#token:not([hidden])');
+    await page.fill('#token-input', TOKEN);
+    await page.keyboard.press('Enter');
+    await isLive(page);
+    await page.click('#theme');
+    equal(await page.getAttribute('html', 'data-theme'), 'dark');
+});
+
+await test('a CSV that is refused is told', async () => {
+    const page = await open(`/dashboard/?type=edge.none&${FIXED}`, { excuse: /status of 413/ });
+    await isLive(page);
+    await page.route(/format=csv/, (route) => route.fulfill({ status: 413, body: '{"detail":"Too much"}' }));
+    await page.click('button:has-text("CSV")');
+    await until('the words', async () => (await texts(page, '.note[role="status"]'))[0] === 'There is no CSV: Too much');
+});
+
 // --- the overview
 
 await test('a new type takes the focus from nobody, and is counted', async () => {
