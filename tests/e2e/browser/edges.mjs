@@ -2,7 +2,7 @@
 //
 // MODE tells whether the service is a slow one. BASE is where it listens; LOCKED the one that asks for TOKEN.
 
-import { LAPTOP, base, equal, finish, isLive, ok, open, post, test, text, texts, until } from './harness.mjs';
+import { PHONE, base, equal, finish, isLive, ok, open, post, test, text, texts, until } from './harness.mjs';
 
 const { LOCKED, TOKEN } = process.env;
 const begin = Math.floor(Date.now() / 60000) * 60;
@@ -129,6 +129,15 @@ await test('a browser that stores nothing takes a token, and switches the theme'
     equal(await page.getAttribute('html', 'data-theme'), 'dark');
 });
 
+await test('what is refused again and again is stale, in words', async () => {
+    const page = await open(`/dashboard/?type=edge.none&${FIXED}`, { excuse: /status of 429/ });
+    await isLive(page);
+    await page.route('**/api/metrics/summary?*', (route) => route.fulfill({ status: 429, body: '{"detail":"Too often"}' }));
+    await until('it is told', async () => (await text(page, '#status-text')).startsWith('Stale since'));
+    await page.unroute('**/api/metrics/summary?*');
+    await isLive(page);
+});
+
 await test('a CSV that is refused is told', async () => {
     const page = await open(`/dashboard/?type=edge.none&${FIXED}`, { excuse: /status of 413/ });
     await isLive(page);
@@ -169,6 +178,14 @@ await test('who comes back to the overview is where they were', async () => {
     await page.goBack();
     await until('the same place', () => page.evaluate((place) => Math.abs(scrollY - place) < 2, place));
     await until('a value', async () => (await text(page, '.tile[title="edge.many.1146"] .tile-value')) === '146');
+});
+
+// --- the documentation
+
+await test('the plain page of the API fits a phone, and shows bodies that are no JSON as they are', async () => {
+    const page = await open('/redoc', { viewport: PHONE });
+    equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0);
+    ok((await texts(page, 'pre')).some((body) => /^\{"timestamp":.*\}\n\{/.test(body)), 'no lines');
 });
 
 await finish();
