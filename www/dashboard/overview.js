@@ -7,7 +7,7 @@
 
 import { get, now, query } from './api.js';
 import { loadPlot } from './chart.js';
-import { h, setAttribute, setNumber, setText } from './dom.js';
+import { h, place, setAttribute, setNumber, setText } from './dom.js';
 import * as format from './format.js';
 import * as live from './live.js';
 import { href, SHORT_WINDOWS, SORTS, stepFor } from './location.js';
@@ -209,9 +209,9 @@ class Overview {
     /** At first of all pages, from then on of one a turn, those in view before others. */
     async askRates(pages, signal) {
         const isFirst = !this.isRated;
-        await types.rate(pages, isFirst ? Infinity : RATES_MS, isFirst ? Infinity : 1, signal);
+        const isNew = await types.rate(pages, isFirst ? Infinity : RATES_MS, isFirst ? Infinity : 1, signal);
         this.isRated = true;
-        if (isFirst && this.route.sort === 'activity')
+        if (isNew || isFirst && this.route.sort === 'activity')
             this.arrange();
         this.write();
     }
@@ -322,19 +322,8 @@ class Overview {
                 this.tiles.delete(name);
             }
         }
-        this.place(tiles.map((tile) => tile.node));
+        place(this.list, tiles.map((tile) => tile.node));
         this.shown = shown.length;
-    }
-
-    /** As the list; who has the focus keeps it. */
-    place(nodes) {
-        const { children } = this.list;
-        if (nodes.length === children.length && nodes.every((node, index) => children[index] === node))
-            return;
-        const { activeElement } = document;
-        this.list.replaceChildren(...nodes);
-        if (this.list.contains(activeElement))
-            activeElement.focus({ preventScroll: true });
     }
 
     order(sort) {
