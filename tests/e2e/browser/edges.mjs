@@ -1,10 +1,11 @@
 // edges.mjs: the dashboard where it is easily wrong: odd values and windows, focus, storage that is refused.
 //
-// MODE tells whether the service is a slow one. BASE is where it listens; LOCKED the one that asks for TOKEN.
+// MODE tells whether the service is a slow one. BASE is where it listens; ADMIN its token to
+// delete with; LOCKED the one that asks for TOKEN.
 
 import { PHONE, base, equal, finish, isLive, ok, open, post, test, text, texts, until } from './harness.mjs';
 
-const { LOCKED, TOKEN } = process.env;
+const { ADMIN, LOCKED, TOKEN } = process.env;
 const begin = Math.floor(Date.now() / 60000) * 60;
 const paramsOf = (page) => new URL(page.url()).searchParams;
 const drawn = (page) => page.waitForFunction(() => performance.getEntriesByName('chart-drawn').length);
@@ -17,20 +18,23 @@ await post([['edge.again', begin - 7200, 1]]);
 
 await test('lines are drawn of values of any size, and of one alone', async () => {
     const at = (turn) => begin - 600 + 60 * turn;
-    const values = { 'edge.equal': [1e300, 1e300, 1e300], 'edge.far': [-1.7e308, 1.7e308, -1.7e308], 'edge.tiny': [5e-324, 1e-323, 5e-324] };
-    await post([...Object.entries(values).flatMap(([type, list]) => list.map((value, turn) => [type, at(turn), value])),
-        ['edge.one', at(0), 7]]);
-    const page = await open('/dashboard/?q=edge.&window=15m');
+    const values = {
+        'line.equal': [1e300, 1e300, 1e300], 'line.far': [-1.7e308, 1.7e308, -1.7e308],
+        'line.tiny': [5e-324, 1e-323, 5e-324], 'line.one': [7],
+    };
+    await post(Object.entries(values).flatMap(([type, list]) => list.map((value, turn) => [type, at(turn), value])));
+    const page = await open('/dashboard/?q=line.&window=15m');
     const boxOf = (type) => page.locator(`.tile[title="${type}"] .spark-line`).evaluate((line) => {
         const { width, height } = line.getBoundingClientRect();
         return { width, height };
     });
-    for (const [type, isFlat] of [['edge.equal', true], ['edge.far', false], ['edge.tiny', false], ['edge.one', true]]) {
+    const flat = ['line.equal', 'line.one'];
+    for (const type of Object.keys(values)) {
         const { width, height } = await until(`a line of ${type}`, async () => {
             const box = await boxOf(type);
             return box.width > 2 && box;
         });
-        ok(isFlat ? height < 4 : height > 10 && width > 10, `${type}: ${width} by ${height}`);
+        ok(flat.includes(type) ? height < 4 : height > 10 && width > 10, `${type}: ${width} by ${height}`);
     }
 });
 
@@ -114,13 +118,14 @@ await test('sending without a token asks for it; the button keeps the focus', as
 });
 
 await test('a browser that stores nothing takes a token, and switches the theme', async () => {
-    const page = await open('/dashboard/', { at: LOCKED, excuse: /status of 401/, before: (page) => page.addInitScript(() => {
-        for (const name of ['localStorage', 'sessionStorage']) {
-            Object.defineProperty(window, name, { get() {
-                throw new DOMException('', 'SecurityError');
-            } });
-        }
-    }) });
+    const before = (page) => page.addInitScript(() => {
+        const get = () => {
+            throw new DOMException('', 'SecurityError');
+        };
+        for (const name of ['localStorage', 'sessionStorage'])
+            Object.defineProperty(window, name, { get });
+    });
+    const page = await open('/dashboard/', { at: LOCKED, excuse: /status of 401/, before });
     await page.waitForSelector('#token:not([hidden])');
     await page.fill('#token-input', TOKEN);
     await page.keyboard.press('Enter');
@@ -132,9 +137,10 @@ await test('a browser that stores nothing takes a token, and switches the theme'
 await test('what is refused again and again is stale, in words', async () => {
     const page = await open(`/dashboard/?type=edge.none&${FIXED}`, { excuse: /status of 429/ });
     await isLive(page);
-    await page.route('**/api/metrics/summary?*', (route) => route.fulfill({ status: 429, body: '{"detail":"Too often"}' }));
+    const asked = '**/api/metrics/summary?*';
+    await page.route(asked, (route) => route.fulfill({ status: 429, body: '{"detail":"Too often"}' }));
     await until('it is told', async () => (await text(page, '#status-text')).startsWith('Stale since'));
-    await page.unroute('**/api/metrics/summary?*');
+    await page.unroute(asked);
     await isLive(page);
 });
 
@@ -143,7 +149,8 @@ await test('a CSV that is refused is told', async () => {
     await isLive(page);
     await page.route(/format=csv/, (route) => route.fulfill({ status: 413, body: '{"detail":"Too much"}' }));
     await page.click('button:has-text("CSV")');
-    await until('the words', async () => (await texts(page, '.note[role="status"]'))[0] === 'There is no CSV: Too much');
+    await until('the words', async () =>
+        await text(page, '.note[role="status"]') === 'There is no CSV: Too much');
 });
 
 // --- the overview
@@ -157,6 +164,21 @@ await test('a new type takes the focus from nobody, and is counted', async () =>
     await page.waitForSelector('.tile[title="edge.a.new.one"]');
     equal(await page.evaluate(() => document.activeElement.title), 'edge.focus');
     ok(/ in \d/.test(await text(page, '#totals')), await text(page, '#totals'));
+});
+
+await test('a type that is deleted goes from the overview and from its own page', async () => {
+    const type = 'edge.doomed';
+    await post([[type, begin - 60, 1]]);
+    const [all, own] = [await open('/dashboard/?q=edge.doomed'), await open(`/dashboard/?type=${type}`)];
+    await Promise.all([isLive(all), isLive(own)]);
+    const response = await fetch(`${base}/api/metrics?type=${type}`, {
+        method: 'DELETE', headers: { Authorization: `Bearer ${ADMIN}`, 'X-Confirm-Delete': type },
+    });
+    equal(response.status, 200);
+    await until('no tile', async () => await all.locator('.tile').count() === 0);
+    equal(await text(all, '.message'), 'No type has such a name.');
+    await until('no samples', async () => await text(own, '.now') === '\u00a0No samples');
+    ok((await text(own, '.plot-message')).startsWith('There are no samples of this name'), 'no word of it');
 });
 
 await test('the first sample after an hour is not stale', async () => {
@@ -178,6 +200,21 @@ await test('who comes back to the overview is where they were', async () => {
     await page.goBack();
     await until('the same place', () => page.evaluate((place) => Math.abs(scrollY - place) < 2, place));
     await until('a value', async () => (await text(page, '.tile[title="edge.many.1146"] .tile-value')) === '146');
+});
+
+// --- the service
+
+await test('a row of the table of routes stays the same one while its numbers change', async () => {
+    const page = await open('/dashboard/?page=service');
+    await page.waitForSelector('.routes tbody tr');
+    const row = page.locator('.routes tbody tr:has-text("GET /api/stats")');
+    const requests = () => row.locator('td').first().textContent();
+    const before = await requests();
+    await row.evaluate((node) => {
+        node.isMarked = true;
+    });
+    await until('another number', async () => await requests() !== before);
+    equal(await row.evaluate((node) => node.isMarked), true);
 });
 
 // --- the documentation
