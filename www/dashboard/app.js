@@ -124,7 +124,6 @@ tokenForm.addEventListener('submit', (event) => {
     setToken(tokenForm.elements.token.value.trim());
     tokenForm.hidden = true;
     live.poke();
-    shown.page.retry?.();
 });
 
 // --- the theme

@@ -15,7 +15,7 @@ const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue
 const LEAST_DRAG = 6; // pixels
 
 /** Lines of the values, in the order in which they are drawn; the first two bound the band. */
-export const VALUE_LINES = [
+const VALUE_LINES = [
     { key: 'max', part: 'band' },
     { key: 'min', part: 'band' },
     { key: 'previous', part: 'previous', width: 1.5, dash: [5, 4] },

@@ -14,8 +14,8 @@ export const WINDOWS = [
 ];
 /** Those of the overview. */
 export const SHORT_WINDOWS = WINDOWS.slice(0, 5);
-export const LINES = ['band', 'p50', 'p95', 'p99'];
-export const VIEWS = ['values', 'count', 'heatmap'];
+const LINES = ['band', 'p50', 'p95', 'p99'];
+const VIEWS = ['values', 'count', 'heatmap'];
 export const SORTS = [
     ['name', 'Name'], ['change', 'Largest change'], ['activity', 'Activity'], ['newest', 'Newest sample'],
 ];

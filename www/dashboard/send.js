@@ -6,7 +6,7 @@ import * as live from './live.js';
 import { href } from './location.js';
 
 /** A word for a POSIX shell that stands for exactly this text. */
-export const quote = (text) => `'${text.replaceAll('\'', '\'\\\'\'')}'`;
+const quote = (text) => `'${text.replaceAll('\'', '\'\\\'\'')}'`;
 
 const JSON_NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 
