@@ -276,7 +276,10 @@ class TypePage {
     async refresh(signal) {
         const addresses = this.addresses();
         if (this.drawn?.key !== addresses.key) {
+            const isFirst = !this.drawn;
             await Promise.all([this.probe(signal), this.refreshAll(addresses, signal)]);
+            if (isFirst && this.addresses().key !== addresses.key)
+                await this.refresh(signal); // the first answer told that the viewer's clock is off
             return;
         }
         await this.probe(signal);

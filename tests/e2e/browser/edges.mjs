@@ -77,6 +77,18 @@ await test('no window is wider than can be asked about', async () => {
     equal(await text(page, '.segments [aria-current]'), '6 h');
 });
 
+await test('with a clock that is a day off, the first window is the right one', async () => {
+    await post([['edge.clock', begin - 60, 1]]);
+    const before = (page) => page.addInitScript(() => {
+        const right = Date.now.bind(Date);
+        Date.now = () => right() + 86400e3;
+    });
+    const page = await open('/dashboard/?type=edge.clock&window=15m', { before });
+    await isLive(page);
+    equal(await page.locator('.plot-message').isHidden(), true);
+    ok(/^\d+\s(s|min) ago$/.test(await page.locator('.now > :last-child').textContent()), 'another age');
+});
+
 // --- the eye
 
 await test('with the colours of the system, lines, cells and what is current are told apart', async () => {
