@@ -152,10 +152,15 @@ class TypePage {
         this.legend.check(this.parts());
         this.writeCustom();
         this.chart.showParts(this.parts());
-        if (this.drawn?.key !== this.addresses().key) {
+        if (this.isBehind()) {
             this.dirty = true;
             live.poke();
         }
+    }
+
+    /** Whether the chart shows another window than the one that is wanted. */
+    isBehind() {
+        return this.drawn?.key !== this.addresses().key;
     }
 
     /** What of the chart is shown beside the average. */
@@ -429,7 +434,8 @@ class TypePage {
         if (!acts[act])
             return;
         event.preventDefault();
-        acts[act]();
+        if (!event.repeat || !this.isBehind())
+            acts[act](); // a key that is held is as fast as the answers
     }
 
     walk(index) {

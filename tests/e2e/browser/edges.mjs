@@ -77,6 +77,21 @@ await test('no window is wider than can be asked about', async () => {
     equal(await text(page, '.segments [aria-current]'), '6 h');
 });
 
+await test('a key that is held asks for no window before the last one has come', async () => {
+    const page = await open(`/dashboard/?type=edge.none&${FIXED}`);
+    await drawn(page);
+    await isLive(page);
+    await page.focus('.plot');
+    page.asked.length = page.answers.length = 0;
+    await page.keyboard.down('Shift');
+    for (let turn = 0; turn < 20; turn++)
+        await page.keyboard.down('ArrowLeft');
+    const chartsIn = (list) => list.filter(({ path }) => path === '/api/metrics/series');
+    const last = () => chartsIn(page.answers).at(-1)?.url.searchParams.get('from');
+    await until('the last window', () => last() === paramsOf(page).get('from'));
+    equal(chartsIn(page.asked).length, chartsIn(page.answers).length, 'windows that were given up');
+});
+
 await test('with a clock that is a day off, the first window is the right one', async () => {
     await post([['edge.clock', begin - 60, 1]]);
     const before = (page) => page.addInitScript(() => {
@@ -190,7 +205,7 @@ await test('a type that is deleted goes from the overview and from its own page'
     await until('no tile', async () => await all.locator('.tile').count() === 0);
     equal(await text(all, '.message'), 'No type has such a name.');
     await until('no samples', async () => await text(own, '.now') === '\u00a0No samples');
-    ok((await text(own, '.plot-message')).startsWith('There are no samples of this name'), 'no word of it');
+    await until('a word of it', async () => (await text(own, '.plot-message')).startsWith('There are no samples of'));
 });
 
 await test('the first sample after an hour is not stale', async () => {
