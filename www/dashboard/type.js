@@ -352,10 +352,14 @@ class TypePage {
     }
 
     writeCaption() {
-        const { from, to, step, isLive } = this.drawn.window;
-        const end = isLive ? 'now' : format.stamp(to * 1000);
-        setText(this.caption, `${format.stamp(from * 1000)} to ${end}, steps of ${format.duration(step)}`);
+        setText(this.caption, this.windowWords(this.drawn.window.isLive));
         setText(this.words, this.describe());
+    }
+
+    windowWords(endsNow) {
+        const { from, to, step } = this.drawn.window;
+        const end = endsNow ? 'now' : format.stamp(to * 1000);
+        return `${format.stamp(from * 1000)} to ${end}, steps of ${format.duration(step)}`;
     }
 
     describe() {
@@ -489,7 +493,7 @@ class TypePage {
         if (!this.drawn)
             return;
         this.chart.point(null);
-        const words = [VIEW_WORDS[this.route.view], this.caption.textContent, format.zone()].join(', ');
+        const words = [VIEW_WORDS[this.drawn.view], this.windowWords(false), format.zone()].join(', ');
         download(await this.chart.picture(this.route.type, words), this.fileOf('png'));
     }
 
