@@ -354,10 +354,15 @@ static bool put_parameter(void *context, struct slice unused, const struct json_
     return true;
 }
 
+/* A body that is JSON, or another text as it is. */
 static void put_example(struct page *page, const struct json_value *example)
 {
+    struct slice text;
     put(page, "<pre>");
-    put_json(page, example, 0);
+    if (json_value_text(example, &text))
+        put_text(page, text);
+    else
+        put_json(page, example, 0);
     put(page, "</pre>\n");
 }
 
@@ -528,7 +533,7 @@ static void read_file(const char *path, struct strbuf *text)
 int main(int argc, char **argv)
 {
     if (argc != 2)
-        fail("usage: render_docs", SLICE("openapi.json >docs.html"));
+        fail("usage: render_docs", SLICE("openapi.json >redoc.html"));
     struct strbuf text;
     strbuf_init(&text, FILE_BYTES_MAX);
     read_file(argv[1], &text);

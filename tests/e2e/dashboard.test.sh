@@ -20,11 +20,12 @@ many=$base
 service_start locked API_TOKEN=s3cret RATE_LIMIT_REQUESTS=2 RATE_LIMIT_WINDOW_SECONDS=3 WORKERS=1 "${patience[@]}"
 locked=$base
 # The service that is stopped and started is started again as it was.
-main=(RATE_LIMIT_REQUESTS=0 WORKERS=1 "${patience[@]}")
+main=(RATE_LIMIT_REQUESTS=0 WORKERS=1 ADMIN_TOKEN=adm1n "${patience[@]}")
 service_start main "${main[@]}"
 
 environment=("${main[@]}" APP_HOST=127.0.0.1 APP_PORT="$port" RUN_DIR="$dir" SERVICE="$root/conf/service"
-    BASE="$base" MANY="$many" LOCKED="$locked" TOKEN=s3cret MODE="$mode")
+    BASE="$base" MANY="$many" LOCKED="$locked" TOKEN=s3cret ADMIN=adm1n MODE="$mode")
 include dashboard env "${environment[@]}" node "$scripts/dashboard.mjs"
+include edges env "${environment[@]}" node "$scripts/edges.mjs"
 include docs env BASE="$base" MODE="$mode" node "$scripts/docs.mjs"
 finish

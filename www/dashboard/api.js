@@ -4,6 +4,7 @@ const TIMEOUT_MS = 8000;
 const KEPT_MAX = 80;
 const TOKEN = 'token';
 
+let bearer = storedToken();
 const kept = new Map(); // address: {etag, data}, the one used longest ago first
 let skew = 0; // of the server's clock, ms
 
@@ -28,7 +29,7 @@ function readClock(response) {
     skew = Math.abs(off) > 1500 ? off : 0;
 }
 
-export function token() {
+function storedToken() {
     try {
         return sessionStorage.getItem(TOKEN) ?? '';
     } catch {
@@ -36,18 +37,22 @@ export function token() {
     }
 }
 
+export const token = () => bearer;
+
 export function setToken(text) {
+    bearer = text;
     try {
         sessionStorage.setItem(TOKEN, text);
     } catch {
-        // Then it is asked for again.
+        // Then it is for this page alone.
     }
 }
 
-function problemOf(text) {
+/** The object or list that a text is, as JSON; null when it is none. */
+export function parsed(text) {
     try {
-        const problem = JSON.parse(text);
-        return problem && typeof problem === 'object' ? problem : null;
+        const value = JSON.parse(text);
+        return value && typeof value === 'object' ? value : null;
     } catch {
         return null;
     }
@@ -61,7 +66,6 @@ function wordsOf(problem, status) {
 /** The response, whatever its status. Throws a Failure when there is none in time, an AbortError by `signal`. */
 export async function send(path, { signal, headers = {}, ...options } = {}) {
     const timeout = AbortSignal.timeout(TIMEOUT_MS);
-    const bearer = token();
     try {
         const response = await fetch(path, {
             cache: 'no-store',
@@ -81,8 +85,9 @@ export async function send(path, { signal, headers = {}, ...options } = {}) {
     }
 }
 
-function failureOf(response, text) {
-    const problem = problemOf(text);
+/** What a response that is not ok says. */
+export function failureOf(response, text) {
+    const problem = parsed(text);
     const kind = response.status === 401 ? 'token' : response.status >= 500 ? 'away' : 'refused';
     return new Failure(kind, wordsOf(problem, response.status), response.status, problem);
 }
@@ -111,7 +116,7 @@ export async function get(path, { signal, accept = [] } = {}) {
     }
     if (!response.ok && !accept.includes(response.status))
         throw failureOf(response, text);
-    const data = problemOf(text);
+    const data = parsed(text);
     if (!data)
         throw new Failure('away', 'The service answers what is no JSON', response.status);
     const etag = response.headers.get('ETag');

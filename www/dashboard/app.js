@@ -28,7 +28,7 @@ const app = {
     /** Go to a route. replace: without an entry in the history; zoom: how deep in a chart. */
     go(route, { replace = false, zoom = 0 } = {}) {
         history[replace ? 'replaceState' : 'pushState']({ zoom }, '', href(route));
-        show(false);
+        show('there');
     },
     zoom: () => history.state?.zoom ?? 0,
     title(text) {
@@ -44,7 +44,8 @@ function markNavigation(route) {
     }
 }
 
-function show(isNew) {
+/** What the address says. way: by which one came, 'first', 'there' by a link, or 'back', where one had scrolled to. */
+function show(way) {
     const route = parse(location.search);
     if (shown && shown.route.page === route.page && shown.route.type === route.type) {
         shown.route = route;
@@ -56,10 +57,10 @@ function show(isNew) {
     main.replaceChildren();
     markNavigation(route);
     shown = { route, page: PAGES[route.page](main, route, app) };
-    if (!isNew) {
+    if (way === 'there')
         scrollTo(0, 0);
+    if (way !== 'first')
         main.querySelector('h1')?.focus({ preventScroll: true });
-    }
 }
 
 function isOurs(event, link) {
@@ -75,9 +76,9 @@ document.addEventListener('click', (event) => {
     event.preventDefault();
     const same = link.href === location.href;
     history[same ? 'replaceState' : 'pushState']({ zoom: 0 }, '', link.href);
-    show(false);
+    show('there');
 });
-addEventListener('popstate', () => show(false));
+addEventListener('popstate', () => show('back'));
 
 // --- keys
 
@@ -123,7 +124,6 @@ tokenForm.addEventListener('submit', (event) => {
     setToken(tokenForm.elements.token.value.trim());
     tokenForm.hidden = true;
     live.poke();
-    shown.page.retry?.();
 });
 
 // --- the theme
@@ -152,5 +152,5 @@ prefersDark.addEventListener('change', paintTheme);
 // --- begin
 
 setText(document.getElementById('zone'), `Times in ${format.zone()}`);
-show(true);
+show('first');
 paintTheme();

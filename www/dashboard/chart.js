@@ -15,7 +15,7 @@ const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue
 const LEAST_DRAG = 6; // pixels
 
 /** Lines of the values, in the order in which they are drawn; the first two bound the band. */
-export const VALUE_LINES = [
+const VALUE_LINES = [
     { key: 'max', part: 'band' },
     { key: 'min', part: 'band' },
     { key: 'previous', part: 'previous', width: 1.5, dash: [5, 4] },
@@ -108,7 +108,7 @@ export class Chart {
         return {
             width: this.host.clientWidth,
             height: this.host.clientHeight,
-            padding: [10, 14, 0, 0],
+            padding: [10, 18, 0, 0], // half a label that is at the end
             legend: { show: false },
             cursor: {
                 y: view === 'heatmap',
@@ -282,7 +282,8 @@ export class Chart {
         const write = (text, name, font, top) => {
             context.fillStyle = colour(name);
             context.font = font;
-            context.fillText(text, side, top * ratio, canvas.width - 2 * side);
+            const width = canvas.width - 2 * side;
+            context.fillText(fitted(context, text, 1.4 * width), side, top * ratio, width); // somewhat condensed
         };
         write(title, 'ink', `600 ${15 * ratio}px system-ui, sans-serif`, 24);
         write(words, 'muted', `${12 * ratio}px system-ui, sans-serif`, 43);
@@ -295,6 +296,17 @@ export class Chart {
         this.plot?.destroy();
         this.plot = null;
     }
+}
+
+/** A text, cut where it would be wider than so many pixels. */
+function fitted(context, text, width) {
+    const isWide = (one) => context.measureText(one).width > width;
+    if (!isWide(text))
+        return text;
+    const letters = [...text];
+    while (letters.length && isWide(letters.join('') + '\u2026'))
+        letters.pop();
+    return letters.join('') + '\u2026';
 }
 
 /** Short labels, unless they would be the same for different values. */

@@ -61,6 +61,17 @@ export function setAttribute(node, name, value) {
         node.setAttribute(name, value === true ? '' : value);
 }
 
+/** The children of a node, in this order. Nothing is touched when they are, and who has the focus keeps it. */
+export function place(parent, nodes) {
+    const { children } = parent;
+    if (nodes.length === children.length && nodes.every((node, index) => children[index] === node))
+        return;
+    const { activeElement } = document;
+    parent.replaceChildren(...nodes);
+    if (parent.contains(activeElement))
+        activeElement.focus({ preventScroll: true });
+}
+
 /** A number as text, the exact one in its title. */
 export function setNumber(node, text, exact) {
     setText(node, text);

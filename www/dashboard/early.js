@@ -9,7 +9,8 @@
         // No storage: the system's theme it is.
     }
     // The page of a type draws with uPlot; others do without.
-    if (/[?&]type=/.test(location.search)) {
+    const query = new URLSearchParams(location.search);
+    if (query.has('type') && !query.has('page')) {
         const link = document.createElement('link');
         link.rel = 'preload';
         link.as = 'script';

@@ -49,14 +49,12 @@ export function bytes(value) {
     return prefixed(value) + (Math.abs(value) < 999.5 ? THIN : '') + 'B';
 }
 
-/** A relative change: +12.3 %, −4.5 %, ×26. */
+/** A relative change: +12.3 %, −4.5 %, +12,346 %. */
 export function change(relative) {
     if (!isNumber(relative))
         return NONE;
-    if (relative >= 9.995)
-        return '\u00d7' + prefixed(relative + 1);
     const size = Math.abs(relative) * 100;
-    const text = size.toFixed(size < 99.95 ? 1 : 0);
+    const text = size < 99.95 ? size.toFixed(1) : size < 999.5 ? size.toFixed(0) : number(size);
     const sign = text === '0.0' ? '\u00b1' : relative > 0 ? '+' : MINUS;
     return sign + text + THIN + '%';
 }

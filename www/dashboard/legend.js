@@ -17,7 +17,7 @@ export const sumOf = (counts) => (counts ?? []).reduce((sum, count) => sum + cou
 const range = (write, low, high) => `${write(low)} to ${write(high)}`;
 
 /** When a step is, as short as its length allows; the day of a step of seconds is at the axis. */
-export function stepWords(seconds, step) {
+function stepWords(seconds, step) {
     const instants = [seconds * 1000, (seconds + step) * 1000];
     const days = instants.map((ms) => format.shortDay(ms));
     const times = instants.map((ms) => step < 60 ? format.clock(ms) : format.minuteClock(ms));

@@ -62,8 +62,8 @@ function fail(error, started) {
         tell({ state: 'token', error });
         return; // until poke()
     }
-    // One that fails alone is not worth a word.
-    if (error.kind === 'away' && failures > 0)
+    // One that fails alone is not worth a word; more of them are, whatever they fail of.
+    if (failures > 0)
         tell({ state: 'stale', since: lastGood, error });
     later(performance.now(), Math.min(SLOWEST_MS, FIRST_MS * 2 ** failures++));
 }

@@ -14,8 +14,8 @@ export const WINDOWS = [
 ];
 /** Those of the overview. */
 export const SHORT_WINDOWS = WINDOWS.slice(0, 5);
-export const LINES = ['band', 'p50', 'p95', 'p99'];
-export const VIEWS = ['values', 'count', 'heatmap'];
+const LINES = ['band', 'p50', 'p95', 'p99'];
+const VIEWS = ['values', 'count', 'heatmap'];
 export const SORTS = [
     ['name', 'Name'], ['change', 'Largest change'], ['activity', 'Activity'], ['newest', 'Newest sample'],
 ];
@@ -24,14 +24,19 @@ const MINUTE = 60, HOUR = 3600, DAY = 86400;
 const STEPS = [1, 2, 5, 10, 15, 30, MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE,
     HOUR, 2 * HOUR, 3 * HOUR, 4 * HOUR, 6 * HOUR, 8 * HOUR, 12 * HOUR, DAY];
 
+const EARLIEST = Date.parse('0001-01-01T00:00:00Z'), LATEST = Date.parse('+010000-01-01T00:00:00Z');
+
 const secondsOf = (name) => WINDOWS.find(([key]) => key === name)?.[1];
 const one = (value, allowed, otherwise) => allowed.includes(value) ? value : otherwise;
+
+/** Whether the API can be asked about it: years have four digits there. */
+export const isInstant = (ms) => ms >= EARLIEST && ms < LATEST;
 
 function instant(text) {
     if (!text)
         return null;
     const ms = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text);
-    return Number.isFinite(ms) && Math.abs(ms) < 8e15 ? ms : null;
+    return isInstant(ms) ? ms : null;
 }
 
 /** The route that the query of an address means; what makes no sense is as if absent. */

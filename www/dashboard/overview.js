@@ -2,10 +2,12 @@
 //
 // All tiles are there, empty and of one size. Those in or near the viewport are filled, and what they need is asked for
 // together. Every two seconds the pages of types that have tiles in view are asked for, and one of the others.
+//
+// Which types there are outlives the page: who comes back finds the list as long as it was, and the place in it.
 
 import { get, now, query } from './api.js';
 import { loadPlot } from './chart.js';
-import { h, setAttribute, setNumber, setText } from './dom.js';
+import { h, place, setAttribute, setNumber, setText } from './dom.js';
 import * as format from './format.js';
 import * as live from './live.js';
 import { href, SHORT_WINDOWS, SORTS, stepFor } from './location.js';
@@ -19,13 +21,16 @@ const REDRAW_MS = 6000;         // a tile that is fed all the time is drawn agai
 const RATES_MS = 30000;         // how often samples come is asked for anew so often
 const SHARED_MS = 1100;         // so old an answer may be that was made for another
 const STALE_INTERVALS = 4;
+const HOUR = 3600;
 
-/** How old is too old, seconds: what is usual of this type, by its last hour, four times. */
+const types = new Types();
+
+/** Whether an age, seconds, is too old: four times what is usual of this type, by its last hour. */
 function isStale(type, age) {
     if (type.samples_per_minute === undefined)
         return false; // not known yet
     if (!type.samples_per_minute)
-        return true;
+        return age > HOUR; // the first one for long may have come since
     return age > Math.max(15, STALE_INTERVALS * 60 / type.samples_per_minute);
 }
 
@@ -48,6 +53,8 @@ function compare(points, border) {
         : before === after ? 0 : (after - before) / Math.abs(before);
     return { line: points.slice(index).map((point) => point.average), change };
 }
+
+const nextFrame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 
 // --- a tile
 
@@ -98,7 +105,6 @@ class Tile {
 // --- the page
 
 class Overview {
-    types = new Types();
     tiles = new Map();
     near = new Set();
     turn = 0;
@@ -177,16 +183,18 @@ class Overview {
     // --- asking
 
     async refresh(signal) {
+        if (!this.began && this.tiles.size)
+            await nextFrame(); // then it is known which tiles are in view
         const pages = this.pagesInView();
         let isNew = false;
         for (const index of pages)
-            isNew = this.types.pages[index] && await this.types.load(index, signal) || isNew;
+            isNew = types.pages[index] && await types.load(index, signal) || isNew;
         if (isNew || !this.began)
             this.arrange();
         this.began = true;
         this.write();
-        while (this.types.hasMore()) {
-            const later = this.types.explore(4, signal);
+        while (types.hasMore()) {
+            const later = types.explore(4, signal);
             await Promise.all([later, this.askLines(this.lacking(true), signal)]);
             if (await later)
                 this.arrange();
@@ -201,16 +209,16 @@ class Overview {
     /** At first of all pages, from then on of one a turn, those in view before others. */
     async askRates(pages, signal) {
         const isFirst = !this.isRated;
-        await this.types.rate(pages, isFirst ? Infinity : RATES_MS, isFirst ? Infinity : 1, signal);
+        const isNew = await types.rate(pages, isFirst ? Infinity : RATES_MS, isFirst ? Infinity : 1, signal);
         this.isRated = true;
-        if (isFirst && this.route.sort === 'activity')
+        if (isNew || isFirst && this.route.sort === 'activity')
             this.arrange();
         this.write();
     }
 
     /** Those that hold tiles in view, and one of the others, in turn. */
     pagesInView() {
-        const { pages, all } = this.types;
+        const { pages, all } = types;
         const wanted = new Set();
         for (const tile of this.near) {
             const page = all.get(tile.name)?.page;
@@ -226,7 +234,7 @@ class Overview {
     lacking(isFirst = false) {
         const time = performance.now();
         return [...this.near].filter((tile) => {
-            const type = this.types.all.get(tile.name);
+            const type = types.all.get(tile.name);
             if (!type || isFirst && tile.asked)
                 return false;
             const moved = tile.samples !== type.count || tile.until !== this.span().to;
@@ -262,7 +270,7 @@ class Overview {
         const { from, border, to, step } = this.span();
         const { window } = this.route;
         // What came just now may not be in an answer that was made for another: it is asked for once more.
-        const known = tiles.map((tile) => this.types.all.get(tile.name));
+        const known = tiles.map((tile) => types.all.get(tile.name));
         const counts = known.map((type) => performance.now() - type?.seen > SHARED_MS ? type.count : -1);
         const names = tiles.map((tile) => tile.name);
         const path = query('/api/metrics/series', { type: names, from, to, step, figures: 'average', percentiles: '' });
@@ -300,7 +308,7 @@ class Overview {
         const { search, sort } = this.route;
         const words = search.toLowerCase().split(/\s+/).filter(Boolean);
         const shown = [];
-        for (const type of this.types.all.values()) {
+        for (const type of types.all.values()) {
             const name = type.type.toLowerCase();
             if (words.every((word) => name.includes(word)))
                 shown.push(type);
@@ -308,16 +316,13 @@ class Overview {
         shown.sort(this.order(sort));
         const tiles = shown.map((type) => this.tileOf(type.type));
         for (const [name, tile] of this.tiles) {
-            if (!this.types.all.has(name)) {
+            if (!types.all.has(name)) {
                 this.observer.unobserve(tile.node);
                 this.near.delete(tile);
                 this.tiles.delete(name);
             }
         }
-        const nodes = tiles.map((tile) => tile.node);
-        const { children } = this.list;
-        if (nodes.length !== children.length || nodes.some((node, index) => children[index] !== node))
-            this.list.replaceChildren(...nodes);
+        place(this.list, tiles.map((tile) => tile.node));
         this.shown = shown.length;
     }
 
@@ -330,7 +335,7 @@ class Overview {
         const by = {
             name: () => 0,
             change: (a, b) => size(b) - size(a),
-            activity: (a, b) => b.samples_per_minute - a.samples_per_minute,
+            activity: (a, b) => (b.samples_per_minute ?? -1) - (a.samples_per_minute ?? -1),
             newest: (a, b) => Date.parse(b.latest_timestamp) - Date.parse(a.latest_timestamp),
         }[sort];
         return (a, b) => by(a, b) || byName(a, b);
@@ -375,7 +380,7 @@ class Overview {
     }
 
     writeTile(tile) {
-        const type = this.types.all.get(tile.name);
+        const type = types.all.get(tile.name);
         if (type && tile.isFilled)
             tile.write(type, SHORT_WINDOWS.find(([name]) => name === this.route.window)[2]);
     }
@@ -392,11 +397,11 @@ class Overview {
 
     settle() {
         let samples = 0, bytes = 0;
-        for (const type of this.types.all.values()) {
+        for (const type of types.all.values()) {
             samples += type.count;
-            bytes += type.bytes;
+            bytes += type.bytes ?? 0; // not known yet of one that has just come
         }
-        const { size } = this.types.all;
+        const { size } = types.all;
         const found = this.shown < size ? `${format.count(this.shown)} of ` : '';
         setText(this.totals, `${found}${format.count(size)} ${size === 1 ? 'type' : 'types'}, ` +
             `${format.number(samples)} samples in ${format.bytes(bytes)}`);

@@ -1,12 +1,12 @@
 // send.js: a form that posts one sample, the same as a line for a shell, and what the service answers.
 
-import { get, isAbort, now, query, send, token } from './api.js';
-import { h, setText, table } from './dom.js';
+import { get, now, parsed, query, send, token } from './api.js';
+import { h, setAttribute, setText, table } from './dom.js';
 import * as live from './live.js';
 import { href } from './location.js';
 
 /** A word for a POSIX shell that stands for exactly this text. */
-export const quote = (text) => `'${text.replaceAll('\'', '\'\\\'\'')}'`;
+const quote = (text) => `'${text.replaceAll('\'', '\'\\\'\'')}'`;
 
 const JSON_NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 
@@ -33,8 +33,8 @@ class SendForm {
         this.form.elements.type.value = route.type;
         this.writeLine();
         this.suggest();
-        // What is asked for while this page is shown: whether the service is there.
-        live.follow((signal) => get('/health', { signal }));
+        // What is asked for while this page is shown: whether the service is there, and takes the token.
+        live.follow((signal) => get('/api/rate-limit', { signal }));
     }
 
     update() {}
@@ -110,7 +110,9 @@ class SendForm {
 
     async submit(event) {
         event.preventDefault();
-        this.button.disabled = true;
+        if (this.isSending)
+            return;
+        this.beSending(true);
         this.writeLine();
         try {
             const { response, text } = await send('/api/metrics', {
@@ -120,13 +122,17 @@ class SendForm {
             if (response.status === 401)
                 live.poke();
         } catch (error) {
-            if (isAbort(error))
-                return;
             const words = `${error.message}. Whether it is stored is not known.`;
             this.result.replaceChildren(h('p', { 'data-good': 'no' }, words));
         } finally {
-            this.button.disabled = false;
+            this.beSending(false);
         }
+    }
+
+    /** A button that is disabled would lose the focus. */
+    beSending(is) {
+        this.isSending = is;
+        setAttribute(this.button, 'aria-disabled', is && 'true');
     }
 
     write(response, text) {
@@ -148,14 +154,6 @@ class SendForm {
         const wrong = new Set(problem?.errors?.map(({ loc }) => loc.at(-1)));
         for (const name of ['type', 'value', 'timestamp'])
             this.form.elements[name].setAttribute('aria-invalid', String(wrong.has(name)));
-    }
-}
-
-function parsed(text) {
-    try {
-        return JSON.parse(text);
-    } catch {
-        return null;
     }
 }
 

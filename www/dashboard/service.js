@@ -3,7 +3,7 @@
 // What is kept for the small charts outlives the page, as long as the document lives.
 
 import { Failure, get, now } from './api.js';
-import { h, setAttribute, setText, table } from './dom.js';
+import { h, place, setAttribute, setText, table } from './dom.js';
 import * as format from './format.js';
 import * as live from './live.js';
 import { Sparkline } from './sparkline.js';
@@ -14,6 +14,8 @@ const STATE_WORDS = { CLOSED: 'Closed', OPEN: 'Open', HALF_OPEN: 'Half open' };
 const STATE_MEANING = {
     CLOSED: 'Calls go through.', OPEN: 'Calls are refused until a probe succeeds.', HALF_OPEN: 'A probe is under way.',
 };
+
+const ROUTE_HEADS = ['Route', 'Requests', 'Now', 'p50', 'p95', 'p99', 'Slowest', 'Statuses'];
 
 const rates = { requests: [], latency: [], samples: [], hits: [] };
 let last = null;            // the statistics before
@@ -67,6 +69,7 @@ function facts(...names) {
 }
 
 class Service {
+    rows = new Map(); // of the table of routes, by method and path
     turn = 0;
     isConnected = false;
 
@@ -112,10 +115,9 @@ class Service {
     }
 
     routesTable() {
-        const heads = ['Route', 'Requests', 'Now', 'p50', 'p95', 'p99', 'Slowest', 'Statuses'];
+        const heads = ROUTE_HEADS.map((head) => h('th', { scope: 'col' }, head));
         return h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Requests by route' },
-            h('table', null, h('thead', null, h('tr', null, heads.map((head) => h('th', { scope: 'col' }, head)))),
-                this.routes));
+            h('table', null, h('thead', null, h('tr', null, heads)), this.routes));
     }
 
     // --- asking
@@ -280,17 +282,29 @@ class Service {
     }
 
     writeRoutes(routes, rate) {
-        const rows = [...routes].sort((a, b) => b.count - a.count).map((route) => {
-            const { method, path, count, statuses, latency_seconds: l } = route;
+        const sorted = [...routes].sort((a, b) => b.count - a.count);
+        place(this.routes, sorted.map((route) => {
+            const { count, statuses, latency_seconds: { p50, p95, p99, max } } = route;
             const now = rate?.route(route);
-            const told = Object.entries(statuses).map(([status, many]) => `${status}: ${format.number(many)}`);
-            return h('tr', null, h('th', { scope: 'row' }, path ? `${method} ${path}` : 'no such route'),
-                h('td', null, format.number(count)),
-                h('td', null, typeof now === 'number' ? `${format.prefixed(now)} / s` : '\u2013'),
-                [l.p50, l.p95, l.p99, l.max].map((seconds) => h('td', null, format.latency(seconds))),
-                h('td', { class: 'statuses' }, told.join(', ')));
-        });
-        this.routes.replaceChildren(...rows);
+            const { node, cells } = this.rowOf(route);
+            [
+                format.number(count), typeof now === 'number' ? `${format.prefixed(now)} / s` : '\u2013',
+                ...[p50, p95, p99, max].map(format.latency),
+                Object.entries(statuses).map(([status, many]) => `${status}: ${format.number(many)}`).join(', '),
+            ].forEach((text, index) => setText(cells[index], text));
+            return node;
+        }));
+    }
+
+    /** A row stays the same one, so that it can be read and marked while its cells change. */
+    rowOf({ method, path }) {
+        const key = `${method} ${path}`;
+        if (!this.rows.has(key)) {
+            const cells = ROUTE_HEADS.slice(1).map(() => h('td'));
+            const node = h('tr', null, h('th', { scope: 'row' }, path ? key : 'no such route'), cells);
+            this.rows.set(key, { node, cells });
+        }
+        return this.rows.get(key);
     }
 
     writeCharts() {

@@ -1,4 +1,4 @@
-// sparkline.js: a small line. A value that is null is a gap; one between two gaps is a dot.
+// sparkline.js: a small line. A value that is null is a gap; one between two gaps is a short dash.
 //
 // As a path, not on a canvas: a page of a hundred of them scrolls at 60 frames a second, where canvases take it to 45.
 // It follows the theme and the size of the page without being drawn again.
@@ -18,8 +18,11 @@ function extent(values, least) {
     }
     if (least !== undefined && min < Infinity)
         return [Math.min(min, least), Math.max(max, least) || 1];
-    return min < max ? [min, max] : [min - 1, max + 1];
+    return [min, max];
 }
+
+/** Where between the bounds, 0 to 1; in the middle when they are the same. Halves, as a distance may be infinite. */
+const placeOf = (value, min, max) => min < max ? (value / 2 - min / 2) / (max / 2 - min / 2) || 0 : 0.5;
 
 /** Stretches between gaps: lists of points, from left and top. What is undefined is bridged. */
 function stretches(values, [min, max]) {
@@ -35,15 +38,15 @@ function stretches(values, [min, max]) {
         if (!open)
             all.push(open = []);
         const x = index * WIDTH / Math.max(1, values.length - 1);
-        open.push(`${x.toFixed(2)} ${((max - value) / (max - min) * HEIGHT).toFixed(2)}`);
+        open.push(`${x.toFixed(2)} ${((1 - placeOf(value, min, max)) * HEIGHT).toFixed(2)}`);
     });
     return all;
 }
 
 const xOf = (point) => point.split(' ')[0];
 const areaOf = (points) => `M${xOf(points[0])} ${HEIGHT}L${points.join('L')}L${xOf(points.at(-1))} ${HEIGHT}Z`;
-// A line of no length has round ends: a dot.
-const lineOf = (points) => `M${points.join('L')}` + (points.length === 1 ? 'h0' : '');
+// One point alone is a dash, as wide as a dot that is seen.
+const lineOf = (points) => points.length === 1 ? `M${points[0]}m-0.7 0h1.4` : `M${points.join('L')}`;
 
 export class Sparkline {
     /** line: the colour, as named in dashboard.css. */

@@ -12,7 +12,8 @@ export function followFinger(plot) {
         const height = over.clientHeight;
         plot.setSelect({ left, width: right - left, top: 0, height: right > left ? height : 0 }, isDone);
     };
-    const placeOf = (event) => Math.max(0, Math.min(over.clientWidth, event.clientX - over.getBoundingClientRect().left));
+    const placeOf = (event) =>
+        Math.max(0, Math.min(over.clientWidth, event.clientX - over.getBoundingClientRect().left));
 
     const moved = (event, isDone) => {
         if (start === null || !event.isPrimary)

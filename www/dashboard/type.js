@@ -1,12 +1,12 @@
 // type.js: the page of a type: its chart over a window, and the numbers of that window.
 
-import { Failure, get, isAbort, now, query, send } from './api.js';
+import { Failure, failureOf, get, now, query, send } from './api.js';
 import { Chart, loadPlot } from './chart.js';
 import { download, fileName, h, icon, setAttribute, setNumber, setText, table } from './dom.js';
 import * as format from './format.js';
 import { Legend, sumOf } from './legend.js';
 import * as live from './live.js';
-import { before, href, span, utc, WINDOWS } from './location.js';
+import { before, href, isInstant, span, utc, WINDOWS } from './location.js';
 import { Numbers } from './numbers.js';
 
 const PIXELS_PER_STEP = { values: 3, count: 7, heatmap: 7 };
@@ -41,7 +41,7 @@ class TypePage {
         this.build();
         this.chart = new Chart(this.plot, {
             cursor: (index, bucket) => this.crosshair(index, bucket),
-            select: (from, to) => this.look(from, to),
+            select: (from, to) => this.look(from, to, this.app.zoom() + 1),
             zoomOut: () => this.zoomOut(),
         });
         this.clock = setInterval(() => document.hidden || this.writeLatest(), 1000);
@@ -57,12 +57,13 @@ class TypePage {
         this.age = h('span', { class: 'quiet' });
         this.legend = new Legend((key, isOn) => this.toggle(key, isOn));
         this.numbers = new Numbers();
+        this.failure = h('p', { class: 'note', role: 'status' });
         this.main.append(
             h('div', { class: 'heading' },
                 h('h1', { tabindex: -1, title: this.route.type },
                     base, labels && h('span', { class: 'labels' }, labels)),
                 h('p', { class: 'now' }, this.latest, this.age)),
-            this.buildTools(),
+            this.buildTools(), this.failure,
             h('div', { class: 'columns' }, this.buildFigure(), this.numbers.node),
             this.buildDetails());
     }
@@ -114,7 +115,7 @@ class TypePage {
         this.words = h('p', { id: 'chart-words', class: 'visually-hidden' });
         this.spoken = h('p', { class: 'visually-hidden', 'aria-live': 'polite', id: 'spoken' });
         this.caption = h('figcaption', { class: 'quiet' }, '\u00a0');
-        this.notes = h('p', { class: 'note', hidden: true });
+        this.notes = h('p', { class: 'note' });
         return h('figure', { class: 'panel chart' },
             h('h2', { class: 'visually-hidden' }, 'Chart'), this.legend.node,
             h('div', { class: 'plot-frame' }, this.plot, this.message),
@@ -151,10 +152,15 @@ class TypePage {
         this.legend.check(this.parts());
         this.writeCustom();
         this.chart.showParts(this.parts());
-        if (this.drawn?.key !== this.addresses().key) {
+        if (this.isBehind()) {
             this.dirty = true;
             live.poke();
         }
+    }
+
+    /** Whether the chart shows another window than the one that is wanted. */
+    isBehind() {
+        return this.drawn?.key !== this.addresses().key;
     }
 
     /** What of the chart is shown beside the average. */
@@ -179,21 +185,23 @@ class TypePage {
         return Math.max(40, Math.floor(width / PIXELS_PER_STEP[this.route.view] / 20) * 20);
     }
 
-    /** Show another window; it is in the history, so that one can go back. */
-    look(from, to) {
+    /** Show another window; it is in the history, so that one can go back. zoom: how often it was zoomed into. */
+    look(from, to, zoom = 0) {
         const length = Math.max(LEAST_WINDOW, Math.round(to - from));
         const begin = Math.round((from + to - length) / 2);
         const end = begin + length;
+        if (!isInstant((begin - length) * 1000) || !isInstant(end * 1000))
+            return; // the window before it is asked about as well
         this.chart.preview(begin, end);
-        this.app.go({ ...this.route, from: begin * 1000, to: end * 1000 }, { zoom: this.app.zoom() + 1 });
+        this.app.go({ ...this.route, from: begin * 1000, to: end * 1000 }, { zoom });
     }
 
     zoomIn() {
         const { from, to, seconds } = this.window();
-        this.look(from + seconds / 4, to - seconds / 4);
+        this.look(from + seconds / 4, to - seconds / 4, this.app.zoom() + 1);
     }
 
-    /** Back to where one came from, or twice as wide. */
+    /** Back out of what was zoomed into, or twice as wide. */
     zoomOut() {
         if (this.app.zoom() > 0) {
             history.back();
@@ -273,7 +281,10 @@ class TypePage {
     async refresh(signal) {
         const addresses = this.addresses();
         if (this.drawn?.key !== addresses.key) {
+            const isFirst = !this.drawn;
             await Promise.all([this.probe(signal), this.refreshAll(addresses, signal)]);
+            if (isFirst && this.addresses().key !== addresses.key)
+                await this.refresh(signal); // the first answer told that the viewer's clock is off
             return;
         }
         await this.probe(signal);
@@ -341,10 +352,14 @@ class TypePage {
     }
 
     writeCaption() {
-        const { from, to, step, isLive } = this.drawn.window;
-        const end = isLive ? 'now' : format.stamp(to * 1000);
-        setText(this.caption, `${format.stamp(from * 1000)} to ${end}, steps of ${format.duration(step)}`);
+        setText(this.caption, this.windowWords(this.drawn.window.isLive));
         setText(this.words, this.describe());
+    }
+
+    windowWords(endsNow) {
+        const { from, to, step } = this.drawn.window;
+        const end = endsNow ? 'now' : format.stamp(to * 1000);
+        return `${format.stamp(from * 1000)} to ${end}, steps of ${format.duration(step)}`;
     }
 
     describe() {
@@ -369,7 +384,6 @@ class TypePage {
             folded && `No longer told apart, and left out: ${stretch(folded)}.`,
             damaged?.length && `Cannot be read, and left out: ${damaged.map(stretch).join(', ')}.`,
         ].filter(Boolean);
-        this.notes.hidden = !notes.length;
         setText(this.notes, notes.join(' '));
     }
 
@@ -424,7 +438,8 @@ class TypePage {
         if (!acts[act])
             return;
         event.preventDefault();
-        acts[act]();
+        if (!event.repeat || !this.isBehind())
+            acts[act](); // a key that is held is as fast as the answers
     }
 
     walk(index) {
@@ -462,13 +477,15 @@ class TypePage {
         const path = query('/api/metrics/series', {
             type: this.route.type, from: utc(from), to: utc(to), step, percentiles: '50,95,99', format: 'csv',
         });
+        setText(this.failure, '');
         try {
             const { response, text } = await send(path);
-            if (response.ok)
-                download(new Blob([text], { type: 'text/csv' }), this.fileOf('csv'));
+            if (!response.ok)
+                throw failureOf(response, text);
+            download(new Blob([text], { type: 'text/csv' }), this.fileOf('csv'));
         } catch (error) {
-            if (!isAbort(error))
-                live.poke();
+            setText(this.failure, `There is no CSV: ${error.message}`);
+            live.poke();
         }
     }
 
@@ -476,7 +493,7 @@ class TypePage {
         if (!this.drawn)
             return;
         this.chart.point(null);
-        const words = [VIEW_WORDS[this.route.view], this.caption.textContent, format.zone()].join(', ');
+        const words = [VIEW_WORDS[this.drawn.view], this.windowWords(false), format.zone()].join(', ');
         download(await this.chart.picture(this.route.type, words), this.fileOf('png'));
     }
 

@@ -23,7 +23,7 @@ export class Types {
         if (!changed && page.data === data)
             return false;
         page.data = data;
-        const isNew = this.take(index, data.types, isBrief);
+        const isNew = this.take(index, data, isBrief);
         if (data.next === null) {
             this.isComplete = true;
             return this.cut(index + 1) || isNew;
@@ -43,24 +43,26 @@ export class Types {
         return isNew;
     }
 
-    /** Of pages whose rates are older than `age`, ms, the first `many`, those of `preferred` before others. */
+    /**
+     * Asks for the rates of pages where they are older than `age`, ms, `many` at most, those of `preferred` before
+     * others. Whether a type came or went.
+     */
     async rate(preferred, age, many, signal) {
         const time = performance.now();
         const isOld = (index) => !(time - this.pages[index].rated < age);
         const all = new Set([...preferred, ...this.pages.keys()]);
         const old = [...all].filter((index) => this.pages[index] && isOld(index));
-        for (const index of old.slice(0, many)) {
-            if (this.pages[index])
-                await this.load(index, signal, false);
-        }
-        return old.length > 0;
+        let isNew = false;
+        for (const index of old.slice(0, many))
+            isNew = this.pages[index] && await this.load(index, signal, false) || isNew;
+        return isNew;
     }
 
     hasMore() {
         return this.pages.some((page) => !page.isKnown);
     }
 
-    take(index, types, isBrief) {
+    take(index, { types, next }, isBrief) {
         const names = new Set();
         let isNew = false;
         for (const type of types) {
@@ -77,8 +79,8 @@ export class Types {
         for (const [name, type] of this.all) {
             if (type.page !== index || names.has(name))
                 continue;
-            // Pushed to the next page by one that is new, or gone: the next page will tell.
-            if (type.isDoubtful) {
+            // Pushed to the next page by one that is new, or gone: the next page will tell, if there is one.
+            if (type.isDoubtful || isBrief && next === null) {
                 this.all.delete(name);
                 isNew = true;
             } else {
