@@ -268,12 +268,12 @@ export class Chart {
             this.events.select(from, to);
     }
 
-    /** The chart as a picture with a title above it. */
-    picture(title, words) {
+    /** The chart as a picture with a title above it, and the names of its lines, [words, colour] each. */
+    picture(title, words, names) {
         const source = this.plot.ctx.canvas;
         const ratio = source.width / this.plot.width;
         const canvas = document.createElement('canvas');
-        const head = Math.round(52 * ratio), side = Math.round(16 * ratio);
+        const head = Math.round((names.length ? 74 : 52) * ratio), side = Math.round(16 * ratio);
         canvas.width = source.width + side;
         canvas.height = source.height + head + side / 2;
         const context = canvas.getContext('2d');
@@ -287,6 +287,7 @@ export class Chart {
         };
         write(title, 'ink', `600 ${15 * ratio}px system-ui, sans-serif`, 24);
         write(words, 'muted', `${12 * ratio}px system-ui, sans-serif`, 43);
+        writeNames(context, names, side, 64 * ratio, ratio);
         context.drawImage(source, 0, head);
         return new Promise((done) => canvas.toBlob(done, 'image/png'));
     }
@@ -295,6 +296,19 @@ export class Chart {
         this.observer.disconnect();
         this.plot?.destroy();
         this.plot = null;
+    }
+}
+
+/** One behind the other, each behind a mark of its colour. */
+function writeNames(context, names, left, top, ratio) {
+    const mark = 12 * ratio;
+    for (const [words, name] of names) {
+        context.fillStyle = colour(name);
+        const height = (name === 'line-band' ? 10 : 3) * ratio;
+        context.fillRect(left, top - 4 * ratio - height / 2, mark, height);
+        context.fillStyle = colour('muted');
+        context.fillText(words, left + mark + 6 * ratio, top);
+        left += mark + 20 * ratio + context.measureText(words).width;
     }
 }
 

@@ -28,12 +28,10 @@ export function h(tag, props, ...children) {
     return append(node, children);
 }
 
-/** A table of texts or nodes: the heads of its columns, and rows, whose first cells are heads as well. */
+/** A table: the heads of its columns, and its Rows. */
 export function table(columns, rows, { caption, ...props } = {}) {
     return h('table', props, caption && h('caption', null, caption),
-        h('thead', null, h('tr', null, columns.map((column) => h('th', { scope: 'col' }, column)))),
-        h('tbody', null, rows.map(([first, ...others]) =>
-            h('tr', null, h('th', { scope: 'row' }, first), others.map((cell) => h('td', null, cell))))));
+        h('thead', null, h('tr', null, columns.map((column) => h('th', { scope: 'col' }, column)))), rows.node);
 }
 
 export function svg(tag, props, ...children) {
@@ -70,6 +68,31 @@ export function place(parent, nodes) {
     parent.replaceChildren(...nodes);
     if (parent.contains(activeElement))
         activeElement.focus({ preventScroll: true });
+}
+
+const emptyRow = ([, ...others]) => h('tr', null, h('th', { scope: 'row' }), others.map(() => h('td')));
+
+/**
+ * Rows of texts, of which the first cell is a head. One of the same key stays the same row while its cells change, so
+ * that it can be read and marked meanwhile.
+ */
+export class Rows {
+    node = h('tbody');
+    known = new Map();
+
+    constructor(rows = []) {
+        this.write(rows);
+    }
+
+    write(rows, keys = rows.map(([first]) => first)) {
+        const before = this.known;
+        this.known = new Map(rows.map((texts, index) => {
+            const row = before.get(keys[index]) ?? emptyRow(texts);
+            texts.forEach((text, column) => setText(row.cells[column], text));
+            return [keys[index], row];
+        }));
+        place(this.node, [...this.known.values()]);
+    }
 }
 
 /** A number as text, the exact one in its title. */

@@ -13,6 +13,9 @@ const ENTRIES = {
     heatmap: [['count', 'Samples'], ['bucket', 'Values']],
 };
 
+/** What the lines of values are called. */
+export const NAMES = Object.fromEntries(ENTRIES.values);
+
 export const sumOf = (counts) => (counts ?? []).reduce((sum, count) => sum + count, 0);
 const range = (write, low, high) => `${write(low)} to ${write(high)}`;
 

@@ -189,7 +189,7 @@ class Overview {
         let isNew = false;
         for (const index of pages)
             isNew = types.pages[index] && await types.load(index, signal) || isNew;
-        if (isNew || !this.began)
+        if (isNew || !this.began || this.route.sort !== 'name' && !this.isRead())
             this.arrange();
         this.began = true;
         this.write();
@@ -324,6 +324,11 @@ class Overview {
         }
         place(this.list, tiles.map((tile) => tile.node));
         this.shown = shown.length;
+    }
+
+    /** Somebody is at a tile, which then is not to move. */
+    isRead() {
+        return scrollY > 0 || this.list.matches(':hover, :focus-within');
     }
 
     order(sort) {

@@ -1,7 +1,7 @@
 // send.js: a form that posts one sample, the same as a line for a shell, and what the service answers.
 
 import { get, now, parsed, query, send, token } from './api.js';
-import { h, setAttribute, setText, table } from './dom.js';
+import { Rows, h, setAttribute, setText, table } from './dom.js';
 import * as live from './live.js';
 import { href } from './location.js';
 
@@ -146,7 +146,8 @@ class SendForm {
             answer?.errors && h('ul', { class: 'errors' }, answer.errors.map(({ loc, msg }) =>
                 h('li', null, h('b', null, loc.slice(1).join(' ')), ` ${msg}`))),
             h('pre', { tabindex: 0, 'aria-label': 'The body' }, answer ? JSON.stringify(answer, null, 2) : text),
-            h('details', null, h('summary', null, 'Headers'), table(['Name', 'Value'], headers, { class: 'headers' })),
+            h('details', null, h('summary', null, 'Headers'),
+                table(['Name', 'Value'], new Rows(headers), { class: 'headers' })),
             ok && h('p', null, h('a', { href: there }, 'Look at it'))));
     }
 

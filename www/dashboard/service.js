@@ -3,7 +3,7 @@
 // What is kept for the small charts outlives the page, as long as the document lives.
 
 import { Failure, get, now } from './api.js';
-import { h, place, setAttribute, setText, table } from './dom.js';
+import { Rows, h, setAttribute, setText, table } from './dom.js';
 import * as format from './format.js';
 import * as live from './live.js';
 import { Sparkline } from './sparkline.js';
@@ -15,7 +15,6 @@ const STATE_MEANING = {
     CLOSED: 'Calls go through.', OPEN: 'Calls are refused until a probe succeeds.', HALF_OPEN: 'A probe is under way.',
 };
 
-const ROUTE_HEADS = ['Route', 'Requests', 'Now', 'p50', 'p95', 'p99', 'Slowest', 'Statuses'];
 
 const rates = { requests: [], latency: [], samples: [], hits: [] };
 let last = null;            // the statistics before
@@ -25,6 +24,12 @@ let last = null;            // the statistics before
 const perSecond = (after, before, seconds) => after >= before ? (after - before) / seconds : null;
 
 const summariesOf = ({ cache }) => cache.hit + cache.miss + cache.stale;
+
+/** The mean of what came between two distributions; null when nothing did. */
+function meanBetween(before, after) {
+    const many = after.count - before.count;
+    return many > 0 ? (after.count * after.mean - before.count * (before.mean ?? 0)) / many : null;
+}
 
 /** What happened between two answers; null at the first, and after a restart. */
 function difference(stats, before) {
@@ -36,6 +41,7 @@ function difference(stats, before) {
     return {
         seconds,
         requests: perSecond(stats.requests.total, before.requests.total, seconds),
+        latency: meanBetween(before.requests.latency_seconds, stats.requests.latency_seconds),
         samples: perSecond(stats.samples.accepted, before.samples.accepted, seconds),
         hits: asked > 0 ? (stats.cache.hit - before.cache.hit) / asked : null,
         route: ({ method, path, count }) => perSecond(count, routes.get(method + ' ' + path) ?? 0, seconds),
@@ -56,10 +62,10 @@ function meter(title, key, line) {
     const value = h('p', { class: 'big' }, '\u2013');
     const note = h('p', { class: 'quiet' }, '\u00a0');
     const spark = new Sparkline('meter-line', line);
-    const data = h('div');
-    const details = h('details', { class: 'meter-data' }, h('summary', null, 'Data'), data);
+    const rows = new Rows();
+    const details = h('details', { class: 'meter-data' }, h('summary', null, 'Data'), table(['Turn', 'Value'], rows));
     const node = h('section', { class: 'panel meter' }, h('h2', null, title), value, note, spark.node, details);
-    return { node, value, note, spark, details, data, key };
+    return { node, value, note, spark, details, rows, key };
 }
 
 function facts(...names) {
@@ -69,7 +75,6 @@ function facts(...names) {
 }
 
 class Service {
-    rows = new Map(); // of the table of routes, by method and path
     turn = 0;
     isConnected = false;
 
@@ -91,7 +96,7 @@ class Service {
         this.breaker = facts('Failures in a row', 'Successes', 'Open since', 'Probe at');
         this.history = h('ol', { class: 'history', tabindex: 0, 'aria-label': 'Last changes of the breaker' });
         this.meters = [
-            meter('Requests', 'requests', 'average'), meter('Latency, p95', 'latency', 'p95'),
+            meter('Requests', 'requests', 'average'), meter('Latency', 'latency', 'p95'),
             meter('Samples', 'samples', 'p50'), meter('Cache hits', 'hits', 'average'),
         ];
         this.redis = facts('Commands', 'Round trip, p50', 'Round trip, p99', 'In a batch', 'Errors', 'Timeouts',
@@ -100,7 +105,7 @@ class Service {
             'Chunks sealed', 'Sealed to');
         this.cache = facts('Hits', 'Misses', 'Stale');
         this.process = facts('Uptime', 'Workers', 'Threads of each', 'Restarts', 'Memory', 'Received', 'Answered');
-        this.routes = h('tbody');
+        this.routes = new Rows();
         this.main.append(
             h('div', { class: 'heading' }, h('h1', { tabindex: -1 }, 'Service')),
             h('div', { class: 'cards' },
@@ -115,9 +120,8 @@ class Service {
     }
 
     routesTable() {
-        const heads = ROUTE_HEADS.map((head) => h('th', { scope: 'col' }, head));
         return h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Requests by route' },
-            h('table', null, h('thead', null, h('tr', null, heads)), this.routes));
+            table(['Route', 'Requests', 'Now', 'p50', 'p95', 'p99', 'Slowest', 'Statuses'], this.routes));
     }
 
     // --- asking
@@ -224,10 +228,8 @@ class Service {
         const rate = difference(stats, last);
         last = stats;
         if (rate) {
-            keep(rates.requests, rate.requests);
-            keep(rates.samples, rate.samples);
-            keep(rates.hits, rate.hits);
-            keep(rates.latency, stats.requests.latency_seconds.p95);
+            for (const [key, list] of Object.entries(rates))
+                keep(list, rate[key]);
         }
         this.writeMeters(stats, rate);
         this.writeCounters(stats);
@@ -239,13 +241,14 @@ class Service {
         const { latency_seconds: took, total, in_progress: open } = stats.requests;
         setText(requests.value, rate ? `${format.prefixed(rate.requests)} / s` : '\u2013');
         setText(requests.note, `${format.number(total)} in all, ${open} under way`);
-        setText(latency.value, format.latency(took.p95));
-        setText(latency.note, `p50 ${format.latency(took.p50)}, p99 ${format.latency(took.p99)}`);
+        setText(latency.value, format.latency(rate?.latency));
+        setText(latency.note, `p50 ${format.latency(took.p50)}, p99 ${format.latency(took.p99)} in all`);
         setText(samples.value, rate ? `${format.prefixed(rate.samples)} / s` : '\u2013');
         setText(samples.note, `${format.number(stats.samples.accepted)} in all`);
         const all = summariesOf(stats);
-        setText(hits.value, all ? format.percent(stats.cache.hit / all) : '\u2013');
-        setText(hits.note, `of ${format.number(all)} summaries`);
+        setText(hits.value, format.percent(rates.hits.findLast((share) => share !== null)));
+        const share = format.percent(stats.cache.hit / all);
+        setText(hits.note, all ? `${share} of ${format.number(all)} summaries in all` : 'No summaries yet');
         this.writeCharts();
     }
 
@@ -282,41 +285,27 @@ class Service {
     }
 
     writeRoutes(routes, rate) {
-        const sorted = [...routes].sort((a, b) => b.count - a.count);
-        place(this.routes, sorted.map((route) => {
-            const { count, statuses, latency_seconds: { p50, p95, p99, max } } = route;
+        this.routes.write([...routes].sort((a, b) => b.count - a.count).map((route) => {
+            const { method, path, count, statuses, latency_seconds: { p50, p95, p99, max } } = route;
             const now = rate?.route(route);
-            const { node, cells } = this.rowOf(route);
-            [
+            return [
+                path ? `${method} ${path}` : 'no such route',
                 format.number(count), typeof now === 'number' ? `${format.prefixed(now)} / s` : '\u2013',
                 ...[p50, p95, p99, max].map(format.latency),
                 Object.entries(statuses).map(([status, many]) => `${status}: ${format.number(many)}`).join(', '),
-            ].forEach((text, index) => setText(cells[index], text));
-            return node;
+            ];
         }));
-    }
-
-    /** A row stays the same one, so that it can be read and marked while its cells change. */
-    rowOf({ method, path }) {
-        const key = `${method} ${path}`;
-        if (!this.rows.has(key)) {
-            const cells = ROUTE_HEADS.slice(1).map(() => h('td'));
-            const node = h('tr', null, h('th', { scope: 'row' }, path ? key : 'no such route'), cells);
-            this.rows.set(key, { node, cells });
-        }
-        return this.rows.get(key);
     }
 
     writeCharts() {
         const { number, latency, percent } = format;
         const write = { requests: number, samples: number, latency, hits: percent };
-        for (const { spark, key, details, data } of this.meters) {
+        for (const { spark, key, details, rows } of this.meters) {
             spark.draw(rates[key], 0);
             if (!details.open)
                 continue;
             const newest = rates[key].slice(-20).reverse();
-            data.replaceChildren(table(['Turn', 'Value'], newest.map((value, index) =>
-                [index ? `${index} before` : 'now', write[key](value)])));
+            rows.write(newest.map((value, index) => [index ? `${index} before` : 'now', write[key](value)]));
         }
     }
 

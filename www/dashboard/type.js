@@ -2,12 +2,13 @@
 
 import { Failure, failureOf, get, now, query, send } from './api.js';
 import { Chart, loadPlot } from './chart.js';
-import { download, fileName, h, icon, setAttribute, setNumber, setText, table } from './dom.js';
+import { download, fileName, h, icon, setAttribute, setNumber, setText } from './dom.js';
 import * as format from './format.js';
-import { Legend, sumOf } from './legend.js';
+import { Legend, NAMES, sumOf } from './legend.js';
 import * as live from './live.js';
 import { before, href, isInstant, span, utc, WINDOWS } from './location.js';
 import { Numbers } from './numbers.js';
+import { Steps } from './steps.js';
 
 const PIXELS_PER_STEP = { values: 3, count: 7, heatmap: 7 };
 const HEAT_ROWS = 40;
@@ -19,12 +20,6 @@ const SHARED_MS = 1100;  // so old an answer may be that was made for another
 const VIEW_WORDS = { values: 'Values', count: 'Count', heatmap: 'Heat map' };
 const DESCRIBED = { values: 'Average', count: 'Number of samples', heatmap: 'Number of samples' };
 const ICONS = { back: 'M10 3 5 8l5 5', forward: 'M6 3l5 5-5 5', closer: 'M8 3v10M3 8h10', wider: 'M3 8h10' };
-
-/** Columns of the data as a table. */
-const COLUMNS = {
-    steps: ['Time', 'Samples', 'Average', 'Min', 'Max', 'p50', 'p95', 'p99'],
-    heatmap: ['Time', 'Samples', 'Most frequent values'],
-};
 
 class TypePage {
     drawn = null;      // {key, window, view, data, old}: what the chart shows
@@ -57,6 +52,7 @@ class TypePage {
         this.age = h('span', { class: 'quiet' });
         this.legend = new Legend((key, isOn) => this.toggle(key, isOn));
         this.numbers = new Numbers();
+        this.steps = new Steps();
         this.failure = h('p', { class: 'note', role: 'status' });
         this.main.append(
             h('div', { class: 'heading' },
@@ -65,7 +61,7 @@ class TypePage {
                 h('p', { class: 'now' }, this.latest, this.age)),
             this.buildTools(), this.failure,
             h('div', { class: 'columns' }, this.buildFigure(), this.numbers.node),
-            this.buildDetails());
+            this.steps.node);
     }
 
     buildTools() {
@@ -122,14 +118,6 @@ class TypePage {
             this.caption, this.notes, this.words, this.spoken,
             h('p', { id: 'chart-keys', class: 'visually-hidden' },
                 'Left and right move the crosshair, with Shift the window; plus and minus zoom, Escape zooms out.'));
-    }
-
-    buildDetails() {
-        const name = 'Data of the chart';
-        this.data = h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': name });
-        this.details = h('details', { class: 'panel data', ontoggle: () => this.writeData() },
-            h('summary', null, name), this.data);
-        return this.details;
     }
 
     // --- the route
@@ -338,7 +326,7 @@ class TypePage {
         this.chart.draw(this.model);
         this.crosshair(this.pointed, null);
         this.writeCaption();
-        this.writeData();
+        this.steps.show(data);
         this.writeNotes(data.series?.[0] ?? data);
     }
 
@@ -447,22 +435,7 @@ class TypePage {
         setText(this.spoken, this.legend.words(this.model, index));
     }
 
-    // --- the data as a table, and as files
-
-    writeData() {
-        if (!this.details.open || !this.drawn)
-            return;
-        const { view, data } = this.drawn;
-        const time = ({ timestamp }) => format.stamp(Date.parse(timestamp));
-        const rows = view === 'heatmap'
-            ? data.rows.map((row) => [time(row), format.exact(sumOf(row.counts)), mode(row, data.buckets)])
-            : data.series[0].points.map((point) => [time(point),
-                ...['count', 'average', 'min', 'max', 'p50', 'p95', 'p99'].map((key) => format.exact(point[key]))]);
-        const columns = COLUMNS[view === 'heatmap' ? 'heatmap' : 'steps'];
-        this.data.replaceChildren(table(columns, rows, {
-            class: 'steps', caption: `Times in ${format.zone()}, the beginning of each step`,
-        }));
-    }
+    // --- as files
 
     fileOf(ending) {
         const { from, to } = this.drawn.window;
@@ -493,8 +466,11 @@ class TypePage {
         if (!this.drawn)
             return;
         this.chart.point(null);
-        const words = [VIEW_WORDS[this.drawn.view], this.windowWords(false), format.zone()].join(', ');
-        download(await this.chart.picture(this.route.type, words), this.fileOf('png'));
+        const { view } = this.drawn;
+        const words = [VIEW_WORDS[view], this.windowWords(false), format.zone()].join(', ');
+        const lines = view === 'values' ? ['average', ...this.parts()] : [];
+        const names = lines.map((line) => [NAMES[line], `line-${line}`]);
+        download(await this.chart.picture(this.route.type, words, names), this.fileOf('png'));
     }
 
     repaint() {
@@ -506,14 +482,6 @@ class TypePage {
         clearInterval(this.clock);
         this.chart.destroy();
     }
-}
-
-/** The most frequent values of a step of a heat map. */
-function mode({ counts }, buckets) {
-    if (!counts)
-        return format.exact(null);
-    const { lower, upper } = buckets[counts.indexOf(Math.max(...counts))];
-    return `${format.number(lower)} to ${format.number(upper)}`;
 }
 
 /** A list for each line; what was before may have a step more or less, at the edges of the window. */
