@@ -8,6 +8,6 @@ import { fill } from './fixture.mjs';
 
 await fill();
 // One after the other: they share the services, and live.mjs stops one.
-for (const subject of ['overview', 'chart', 'live', 'service', 'send', 'everywhere'])
+for (const subject of ['format', 'overview', 'chart', 'live', 'service', 'send', 'everywhere'])
     await import(`./${subject}.mjs`);
 await finish();

@@ -1,7 +1,7 @@
 // fixture.mjs: what the tests of the dashboard share: the data it shows, and how its pages are read.
 //
 // MANY    a service with 2,000 types, beside the one at BASE
-// LOCKED  one that asks for TOKEN, and limits to 2 samples in 3 s
+// LOCKED  one that asks for TOKEN, limits to 2 samples in 3 s, and whose external service fails
 
 import { api, base, isLive, open, post, sleep, titles } from './harness.mjs';
 
@@ -116,4 +116,18 @@ export const columns = (page, line) => page.evaluate((name) => {
 export async function width(page, line) {
     const heights = await columns(page, line);
     return heights.filter((height) => height !== null).length;
+}
+
+// --- the modules that they load
+
+/** Its address: the folder's name is a hash of all that is in it. */
+export async function moduleAddress(name) {
+    const html = await (await fetch(`${base}/dashboard/`)).text();
+    return base + html.match(/\/static\/[0-9a-f]+\//)[0] + name;
+}
+
+/** A module without imports, as it is served. */
+export async function servedModule(name) {
+    const source = await (await fetch(await moduleAddress(name))).text();
+    return import(`data:text/javascript,${encodeURIComponent(source)}`);
 }
