@@ -1,6 +1,6 @@
 // format.mjs: numbers and times as people read them, by the module that the pages load.
 
-import { equal, open, test } from './harness.mjs';
+import { equalEach, open, test } from './harness.mjs';
 import { moduleAddress } from './fixture.mjs';
 
 /** Each row: a function of format.js, what it is given, what it makes of it; ~ is a thin space. */
@@ -11,10 +11,11 @@ async function check(rows, options) {
         const format = await import(module);
         return calls.map(([name, given]) => format[name](...given));
     }, [address, rows]);
-    const shown = (name, given, result) => `${name}(${given.map((one) => JSON.stringify(one)).join(', ')}) = ` +
+    const shown = (result) =>
         JSON.stringify(result).replaceAll('\u202f', '~').replaceAll('\u2212', '-').replaceAll('\u2013', '(none)');
-    equal(rows.map(([name, given], at) => shown(name, given, got[at])),
-        rows.map(([name, given, wanted]) => shown(name, given, wanted)));
+    const byCall = (results) => Object.fromEntries(rows.map(([name, given], at) =>
+        [`${name}(${JSON.stringify(given)})`, shown(results[at])]));
+    equalEach(byCall(got), byCall(rows.map(([, , wanted]) => wanted)));
 }
 
 await test('numbers: digits, prefixes, bytes, latencies, shares and changes', () => check([

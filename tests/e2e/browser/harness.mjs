@@ -45,6 +45,13 @@ export function equal(got, wanted, words = '') {
         throw new Error(`${words ? words + ': ' : ''}${a}, not ${b}`);
 }
 
+/** Of all members that are wanted; tells those that differ alone. */
+export function equalEach(got, wanted, words = '') {
+    const names = Object.keys(wanted).filter((name) => JSON.stringify(got[name]) !== JSON.stringify(wanted[name]));
+    const part = (all) => Object.fromEntries(names.map((name) => [name, all[name]]));
+    equal(part(got), part(wanted), words);
+}
+
 export function ok(isTrue, words) {
     if (!isTrue)
         throw new Error(words);
