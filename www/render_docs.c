@@ -358,7 +358,8 @@ static bool put_parameter(void *context, struct slice unused, const struct json_
 static void put_example(struct page *page, const struct json_value *example)
 {
     struct slice text;
-    put(page, "<pre>");
+    /* What is too wide is scrolled, also by keyboard. */
+    put(page, "<pre tabindex=\"0\">");
     if (json_value_text(example, &text))
         put_text(page, text);
     else
@@ -503,7 +504,7 @@ static void put_page(struct page *page)
     put_text(page, text_of(info, "title"));
     put(page,
         "</title>\n<link rel=\"icon\" href=\"@STATIC@/icon.svg\" type=\"image/svg+xml\">\n<link "
-        "rel=\"stylesheet\" href=\"@STATIC@/reference.css\">\n<h1>");
+        "rel=\"stylesheet\" href=\"@STATIC@/reference.css\">\n<main>\n<h1>");
     put_text(page, text_of(info, "title"));
     put(page, "</h1>\n<p>");
     put_prose(page, text_of(info, "summary"));
@@ -515,7 +516,7 @@ static void put_page(struct page *page)
     json_value_each(paths, put_path, page);
     put(page, "<h2>Schemas</h2>\n");
     json_value_each(json_value_member(components, "schemas"), put_schema, page);
-    put(page, "</html>\n");
+    put(page, "</main>\n</html>\n");
 }
 
 static void read_file(const char *path, struct strbuf *text)

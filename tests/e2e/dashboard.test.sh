@@ -17,7 +17,8 @@ check "the browser's driver is installed" [ $? = 0 ]
 patience=(REDIS_TIMEOUT_MS=2000 REDIS_WRITE_TIMEOUT_MS=4000)
 service_start many RATE_LIMIT_REQUESTS=0 MAX_TYPES=2500 WORKERS=1 "${patience[@]}"
 many=$base
-service_start locked API_TOKEN=s3cret RATE_LIMIT_REQUESTS=2 RATE_LIMIT_WINDOW_SECONDS=3 WORKERS=1 "${patience[@]}"
+service_start locked API_TOKEN=s3cret RATE_LIMIT_REQUESTS=2 RATE_LIMIT_WINDOW_SECONDS=3 WORKERS=1 "${patience[@]}" \
+    EXTERNAL_SERVICE_FAILURE_RATE=1 CIRCUIT_BREAKER_FAILURE_THRESHOLD=3 CIRCUIT_BREAKER_RESET_TIMEOUT=10
 locked=$base
 # The service that is stopped and started is started again as it was.
 main=(RATE_LIMIT_REQUESTS=0 WORKERS=1 ADMIN_TOKEN=adm1n "${patience[@]}")

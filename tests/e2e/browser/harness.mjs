@@ -1,12 +1,16 @@
 // harness.mjs: TAP, a browser, and pages that are watched: what the scripts of this folder share.
 //
-// A page that is opened here may write no error to the console, ask no other host, break no policy and throw nothing: the
-// test that opened it fails if it does, unless what it does is among what the test excuses. ONLY=PATTERN runs the tests whose
-// names match.
+// A page that is opened here may write no error to the console, ask no other host, break no policy and throw nothing:
+// the test that opened it fails if it does, unless what it does is among what the test excuses. ONLY=PATTERN runs the
+// tests whose names match.
 
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 
-const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const ARGS = [
+    '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+];
 export const LAPTOP = { width: 1280, height: 800 };
 export const PHONE = { width: 390, height: 844 };
 // Sanitizers make the service slow, and it shares the machine.
@@ -39,6 +43,13 @@ export function equal(got, wanted, words = '') {
     const [a, b] = [JSON.stringify(got), JSON.stringify(wanted)];
     if (a !== b)
         throw new Error(`${words ? words + ': ' : ''}${a}, not ${b}`);
+}
+
+/** Of all members that are wanted; tells those that differ alone. */
+export function equalEach(got, wanted, words = '') {
+    const names = Object.keys(wanted).filter((name) => JSON.stringify(got[name]) !== JSON.stringify(wanted[name]));
+    const part = (all) => Object.fromEntries(names.map((name) => [name, all[name]]));
+    equal(part(got), part(wanted), words);
 }
 
 export function ok(isTrue, words) {
@@ -85,8 +96,11 @@ export async function finish() {
 function watch(page, excuse) {
     page.faults = [];
     page.asked = [];
-    // The tests read pixels; pages do not.
-    const fault = (text) => excuse.test(text) || text.includes('Multiple readback operations') || page.faults.push(text.slice(0, 400));
+    const fault = (text) => {
+        // The tests read pixels; pages do not.
+        if (!excuse?.test(text) && !text.includes('Multiple readback operations'))
+            page.faults.push(text.slice(0, 400));
+    };
     page.on('console', (message) => ['error', 'warning'].includes(message.type()) &&
         fault(`console: ${message.text()} ${message.location().url}`));
     page.on('pageerror', (error) => fault(`thrown: ${error.stack}`));
@@ -111,7 +125,7 @@ function watch(page, excuse) {
  * A page in a context of its own. Its `faults` must stay empty, but for those that `excuse` matches; `asked` are its
  * requests; `answers` what they were answered by, as far as it is of the API.
  */
-export async function open(path, { at = base, viewport = LAPTOP, excuse = /\/api\/stats/, before, ...options } = {}) {
+export async function open(path, { at = base, viewport = LAPTOP, excuse = null, before, ...options } = {}) {
     const context = await browser.newContext({ viewport, acceptDownloads: true, ...options });
     const page = await context.newPage();
     page.base = at;
@@ -136,7 +150,20 @@ export async function open(path, { at = base, viewport = LAPTOP, excuse = /\/api
 export const isLive = (page) => until('the page is live', async () => await text(page, '#status-text') === 'Live');
 export const text = (page, selector) => page.locator(selector).first().textContent();
 export const texts = (page, selector) => page.locator(selector).allTextContents();
-export const titles = (page, selector) => page.locator(selector).evaluateAll((nodes) => nodes.map((node) => node.title || node.textContent));
+/** Of what is shown shortened, the whole. */
+export const titles = (page, selector) => page.locator(selector).evaluateAll((nodes) =>
+    nodes.map((node) => node.title || node.textContent));
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** The serious faults of accessibility that axe finds, a line each. */
+export async function graveFaults(page) {
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate(() => window.axe.run({ resultTypes: ['violations'] }));
+    const grave = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
+    const first = (nodes) => nodes.slice(0, 3).map(({ html }) => html.slice(0, 120)).join(' | ');
+    return grave.map(({ id, nodes }) => `${id}: ${nodes.length}: ${first(nodes)}`);
+}
 
 /** The API's own answer, as JSON. */
 export async function api(path, at = base, headers = {}) {
@@ -147,7 +174,8 @@ export async function api(path, at = base, headers = {}) {
 /** Stores samples: [type, seconds, value] each. */
 export async function post(samples, at = base, headers = {}) {
     for (let from = 0; from < samples.length; from += 20000) {
-        const lines = samples.slice(from, from + 20000).map(([type, timestamp, value]) => JSON.stringify({ timestamp, value, type }));
+        const some = samples.slice(from, from + 20000);
+        const lines = some.map(([type, timestamp, value]) => JSON.stringify({ timestamp, value, type }));
         const response = await fetch(at + '/api/metrics', {
             method: 'POST', body: lines.join('\n'), headers: { 'Content-Type': 'application/x-ndjson', ...headers },
         });

@@ -1,0 +1,97 @@
+// live.mjs: what is seen is of now: new samples, a page that is hidden, a service that is away.
+
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { equal, isFast, isLive, ok, open, post, sleep, test, text, until } from './harness.mjs';
+import { FIXED, drawn } from './fixture.mjs';
+
+const { RUN_DIR, SERVICE } = process.env;
+const GONE = /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|status of 50[0-9]/;
+
+const standing = (page) => text(page, '#status-text');
+
+await test('a sample is seen within two seconds, on a type and on the overview', async () => {
+    const type = await open('/dashboard/?type=cpu_usage&window=1h');
+    const all = await open('/dashboard/');
+    await Promise.all([isLive(type), isLive(all), drawn(type)]);
+    const places = [[type, '.latest'], [type, '.numbers td'], [all, '.tile[title="cpu_usage"] .tile-value']];
+    for (const value of ['11.25', '12.5', '13.75']) {
+        await sleep(300 + Math.random() * 1500);
+        const sent = Date.now();
+        await post([['cpu_usage', sent / 1000, Number(value)]]);
+        const took = await Promise.all(places.map(async ([page, selector]) => {
+            await until(`${value} at ${selector}`, async () => await text(page, selector) === value);
+            return Date.now() - sent;
+        }));
+        ok(Math.max(...took) < (isFast ? 2100 : 8000), `seen after ${took} ms`);
+    }
+});
+
+await test('nothing new is a 304: one small request a turn, and nothing is written anew', async () => {
+    const page = await open(`/dashboard/?type=gap&${FIXED}`);
+    await Promise.all([isLive(page), drawn(page)]);
+    await sleep(4000); // the turn after the first asks for all once more
+    await page.evaluate(() => {
+        window.changes = 0;
+        new MutationObserver((list) => { window.changes += list.length; })
+            .observe(document.querySelector('.columns'),
+                { subtree: true, childList: true, characterData: true, attributes: true });
+    });
+    page.answers.length = page.asked.length = 0;
+    await sleep(5400);
+    const statuses = page.answers.map(({ status }) => status);
+    ok(statuses.length >= 2 && statuses.length <= 4 || !isFast, `${statuses.length} requests in 5.4 s`);
+    ok(statuses.every((status) => status === 304), `statuses ${statuses}`);
+    ok(page.asked.every(({ headers }) => headers['if-none-match']), 'If-None-Match');
+    ok(page.asked.every(({ headers }) => headers['cache-control'] === 'max-age=1'), 'Cache-Control');
+    equal(await page.evaluate(() => window.changes), 0, 'changes of the document');
+});
+
+await test('a page that is hidden asks for nothing, and at once when it is seen again', async () => {
+    const page = await open('/dashboard/?type=cpu_usage');
+    await Promise.all([isLive(page), drawn(page)]);
+    const hide = (isHidden) => page.evaluate((hidden) => {
+        const state = hidden ? 'hidden' : 'visible';
+        Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
+        Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state });
+        document.dispatchEvent(new Event('visibilitychange'));
+    }, isHidden);
+    await hide(true);
+    await sleep(300);
+    page.asked.length = 0;
+    await sleep(4000);
+    equal(page.asked.length, 0, 'requests while hidden');
+    await hide(false);
+    await until('a request', () => page.asked.length > 0, 700);
+});
+
+await test('the service away: "Stale since", without hammering; back again: live', async () => {
+    const page = await open('/dashboard/?type=cpu_usage', { excuse: GONE });
+    await Promise.all([isLive(page), drawn(page)]);
+    execFileSync(SERVICE, ['stop'], { stdio: 'ignore' });
+    try {
+        await until('it is told', async () => /^Stale since \d\d:\d\d:\d\d$/.test(await standing(page)), 20000);
+        const words = await standing(page);
+        equal(await page.getAttribute('#status-text', 'role'), 'status');
+        page.asked.length = 0;
+        await sleep(5000);
+        ok(page.asked.length <= 10, `${page.asked.length} requests in 5 s`);
+        equal(await standing(page), words, 'since when');
+    } finally {
+        execFileSync(SERVICE, ['start'], { stdio: 'ignore' });
+    }
+    await until('live again', async () => await standing(page) === 'Live', 20000);
+});
+
+await test('Redis away: what is shown is stale, and that is said', async () => {
+    const page = await open('/dashboard/?type=cpu_usage', { excuse: GONE });
+    await Promise.all([isLive(page), drawn(page)]);
+    const redis = Number(readFileSync(`${RUN_DIR}/redis.pid`, 'utf8').split(' ')[0]);
+    process.kill(redis, 'SIGSTOP');
+    try {
+        await until('it is told', async () => (await standing(page)).startsWith('Stale since'), 20000);
+    } finally {
+        process.kill(redis, 'SIGCONT');
+    }
+    await until('live again', async () => await standing(page) === 'Live', 30000);
+});
