@@ -27,6 +27,5 @@ service_start main "${main[@]}"
 environment=("${main[@]}" APP_HOST=127.0.0.1 APP_PORT="$port" RUN_DIR="$dir" SERVICE="$root/conf/service"
     BASE="$base" MANY="$many" LOCKED="$locked" TOKEN=s3cret ADMIN=adm1n MODE="$mode")
 include dashboard env "${environment[@]}" node "$scripts/dashboard.mjs"
-include edges env "${environment[@]}" node "$scripts/edges.mjs"
 include docs env BASE="$base" MODE="$mode" node "$scripts/docs.mjs"
 finish

@@ -305,7 +305,7 @@ function writeNames(context, names, left, top, ratio) {
     for (const [words, name] of names) {
         context.fillStyle = colour(name);
         const height = (name === 'line-band' ? 10 : 3) * ratio;
-        context.fillRect(left, top - 4 * ratio - height / 2, mark, height);
+        context.fillRect(Math.round(left), Math.round(top - 4 * ratio - height / 2), mark, height);
         context.fillStyle = colour('muted');
         context.fillText(words, left + mark + 6 * ratio, top);
         left += mark + 20 * ratio + context.measureText(words).width;

@@ -325,7 +325,7 @@ await test('CSV: the steps of the chart, as the API gives them', async () => {
     ok(/^cpu_usage_\d{8}T\d{6}Z_\d{8}T\d{6}Z\.csv$/.test(file.suggestedFilename()), file.suggestedFilename());
 });
 
-await test('PNG: a picture of the chart with its title', async () => {
+await test('PNG: a picture of the chart with its title, and the names of its lines', async () => {
     const page = await open(`/dashboard/?type=cpu_usage&${FIXED}`, { colorScheme: 'dark' });
     await isLive(page);
     await drawn(page);
@@ -338,9 +338,22 @@ await test('PNG: a picture of the chart with its title', async () => {
         const canvas = new OffscreenCanvas(image.width, image.height), context = canvas.getContext('2d');
         context.drawImage(image, 0, 0);
         const { data } = context.getImageData(0, 0, image.width, 44);
-        return { first: [...data.slice(0, 4)], isWritten: data.some((value, at) => at % 4 === 0 && value > 180) };
+        // Of the row of names: colours that fill the marks of lines.
+        const marks = new Map();
+        const row = context.getImageData(0, 48, image.width, 22).data;
+        for (let at = 0; at < row.length; at += 4) {
+            const one = row.slice(at, at + 3).join();
+            marks.set(one, (marks.get(one) ?? 0) + 1);
+        }
+        const isMark = ([name, many]) => many >= 24 && name !== '23,28,34';
+        return {
+            first: [...data.slice(0, 4)], isWritten: data.some((value, at) => at % 4 === 0 && value > 180),
+            marks: [...marks].filter(isMark).map(([name]) => name).sort(),
+        };
     }, [...picture]);
-    equal(corner, { first: [23, 28, 34, 255], isWritten: true });
+    equal([corner.first, corner.isWritten], [[23, 28, 34, 255], true]);
+    for (const line of ['130,174,255', '76,196,176', '224,163,60', '240,122,155'])
+        ok(corner.marks.includes(line), `${line} is not among ${corner.marks.join(' ')}`);
 });
 
 await test('a name that nothing has says so', async () => {

@@ -51,6 +51,21 @@ await test('/docs: who has never seen the API sends a sample of their own, and l
     equal(new URL(page.url()).pathname, '/docs');
 });
 
+await test('every GET answers what Swagger UI fills in: the examples of its parameters, and their defaults', async () => {
+    const { paths, components } = await api('/openapi.json');
+    const whole = ({ $ref, ...parameter }) => $ref ? components.parameters[$ref.split('/').at(-1)] : parameter;
+    for (const [path, { get }] of Object.entries(paths).filter(([, operations]) => operations.get)) {
+        const query = new URLSearchParams();
+        for (const { in: place, name, example, schema } of (get.parameters ?? []).map(whole)) {
+            const values = [example ?? schema.default ?? []].flat();
+            if (place === 'query')
+                values.forEach((value) => query.append(name, value));
+        }
+        const { ok: isAnswered, status } = await fetch(`${base}${path}?${query}`);
+        ok(isAnswered, `${path}?${query}: ${status}`);
+    }
+});
+
 await test('/docs: the address is of what was unfolded', async () => {
     const page = await open('/docs');
     await unfolded(page, '/api/metrics/summary', 'get');

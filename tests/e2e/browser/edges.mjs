@@ -1,16 +1,12 @@
 // edges.mjs: the dashboard where it is easily wrong: odd values and windows, focus, storage that is refused.
 //
-// MODE tells whether the service is a slow one. BASE is where it listens; ADMIN its token to
-// delete with; LOCKED the one that asks for TOKEN.
+// ADMIN  the token that deletes
 
-import { PHONE, base, equal, finish, isLive, ok, open, post, test, text, texts, until } from './harness.mjs';
+import { PHONE, base, equal, isLive, ok, open, post, test, text, texts, until } from './harness.mjs';
+import { FIXED, LOCKED, TOKEN, begin, drawn, paramsOf } from './fixture.mjs';
 
-const { ADMIN, LOCKED, TOKEN } = process.env;
-const begin = Math.floor(Date.now() / 60000) * 60;
-const paramsOf = (page) => new URL(page.url()).searchParams;
-const drawn = (page) => page.waitForFunction(() => performance.getEntriesByName('chart-drawn').length);
+const { ADMIN } = process.env;
 const instantsOf = (page) => ['from', 'to'].map((name) => Date.parse(paramsOf(page).get(name)) / 1000);
-const FIXED = `from=${new Date((begin - 7200) * 1000).toISOString()}&to=${new Date(begin * 1000).toISOString()}`;
 
 await post([['edge.again', begin - 7200, 1]]);
 
@@ -244,6 +240,37 @@ await test('a row of the table of routes stays the same one while its numbers ch
     equal(await row.evaluate((node) => node.isMarked), true);
 });
 
+await test('the table of a chart keeps its rows while it goes on', async () => {
+    const at = begin - 60;
+    await post([['edge.rows', at, 1]]);
+    const page = await open('/dashboard/?type=edge.rows&window=15m');
+    await page.click('.data summary');
+    const row = page.locator('.steps tbody tr').filter({ has: page.locator('td:nth-child(2):text-is("1")') });
+    await row.waitFor();
+    await row.evaluate((node) => {
+        window.marked = node;
+    });
+    await post([['edge.rows', at + 0.5, 2]]);
+    await until('both of them in the row', () => page.evaluate(() => window.marked.cells[1].textContent === '2'));
+    ok(await page.evaluate(() => window.marked.isConnected), 'it is another row');
+});
+
+await test('an order by what changes is kept, but not while somebody is at a tile', async () => {
+    const now = Date.now() / 1000;
+    await post([['order.a', now - 3, 1], ['order.b', now - 2, 1]]);
+    const page = await open('/dashboard/?q=order.&sort=newest');
+    const names = () => page.locator('.tile').evaluateAll((tiles) => tiles.map(({ title }) => title).join());
+    await until('both', async () => await names() === 'order.b,order.a');
+    await post([['order.a', Date.now() / 1000, 2]]);
+    await until('the newest first', async () => await names() === 'order.a,order.b');
+    await page.hover('.tile[title="order.b"]');
+    await post([['order.b', Date.now() / 1000, 3]]);
+    await until('its value', async () => await text(page, '.tile[title="order.b"] .tile-value') === '3');
+    equal(await names(), 'order.a,order.b', 'what is under the mouse');
+    await page.mouse.move(5, 5);
+    await until('the newest first, again', async () => await names() === 'order.b,order.a');
+});
+
 // --- the documentation
 
 await test('the plain page of the API fits a phone, and shows bodies that are no JSON as they are', async () => {
@@ -251,5 +278,3 @@ await test('the plain page of the API fits a phone, and shows bodies that are no
     equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0);
     ok((await texts(page, 'pre')).some((body) => /^\{"timestamp":.*\}\n\{/.test(body)), 'no lines');
 });
-
-await finish();

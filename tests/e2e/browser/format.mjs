@@ -33,7 +33,7 @@ await test('numbers: digits, prefixes, bytes, latencies, shares and changes', ()
     ['latency', [0.9996e-3], '1~ms'], ['latency', [0.0034], '3.4~ms'], ['latency', [0.9996], '1~s'],
     ['latency', [2.5], '2.5~s'],
     ['change', [0.123], '+12.3~%'], ['change', [-0.045], '-4.5~%'], ['change', [0.0001], '\u00b10.0~%'],
-    ['change', [1.5], '+150~%'], ['change', [25], '\u00d726'], ['change', [null], '(none)'],
+    ['change', [1.5], '+150~%'], ['change', [25], '+2,500~%'], ['change', [null], '(none)'],
 ]));
 
 await test('times: durations, ages, and the labels of an axis, in the viewer\'s zone', () => check([

@@ -81,17 +81,23 @@ function wantedFacts({ cache, memory, redis, requests, samples, sealing, uptime_
 const secondsBetween = (before, after) => (Date.parse(after.timestamp) - Date.parse(before.timestamp)) / 1000;
 const perSecond = (after, before, seconds) => `${format.prefixed((after - before) / seconds)} / s`;
 
+const summariesOf = ({ cache }) => cache.hit + cache.miss + cache.stale;
+const meanBetween = (before, after) =>
+    (after.count * after.mean - before.count * before.mean) / (after.count - before.count);
+
 function wantedMeters({ requests, samples, cache, ...stats }, before) {
     const seconds = secondsBetween(before, stats);
     const took = requests.latency_seconds;
-    const summaries = cache.hit + cache.miss + cache.stale;
+    const summaries = summariesOf({ cache });
     const { count, latency, number, percent } = format;
     return {
         Requests: [perSecond(requests.total, before.requests.total, seconds),
             `${number(requests.total)} in all, ${count(requests.in_progress)} under way`],
-        'Latency, p95': [latency(took.p95), `p50 ${latency(took.p50)}, p99 ${latency(took.p99)}`],
+        Latency: [latency(meanBetween(before.requests.latency_seconds, took)),
+            `p50 ${latency(took.p50)}, p99 ${latency(took.p99)} in all`],
         Samples: [perSecond(samples.accepted, before.samples.accepted, seconds), `${number(samples.accepted)} in all`],
-        'Cache hits': [percent(cache.hit / summaries), `of ${number(summaries)} summaries`],
+        'Cache hits': [percent((cache.hit - before.cache.hit) / (summaries - summariesOf(before))),
+            `${percent(cache.hit / summaries)} of ${number(summaries)} summaries in all`],
     };
 }
 
