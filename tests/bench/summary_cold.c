@@ -72,7 +72,7 @@ static void put_chunk(int64_t hour, int64_t number, const struct record *records
     static const char close[] =
         "local hour, n = ARGV[1], ARGV[2] "
         "redis.call('SET', KEYS[1] .. 'raw:' .. hour .. ':' .. n, ARGV[3]) "
-        "redis.call('HSET', KEYS[1] .. 'chunks', hour, n + 1) "
+        "redis.call('HSET', KEYS[1] .. 'chunks', hour, n + 1, 'layout', '1') "
         "for level, hours in ipairs({1, 24, 768}) do "
         "local at = string.format('%.0f', math.floor(hour / hours)) "
         "local name = ({'', 'd', 'm'})[level] .. at "
@@ -86,8 +86,7 @@ static void put_chunk(int64_t hour, int64_t number, const struct record *records
     if (len == 0)
         give_up("out of memory");
     struct slice args[] = {integer_text(hour_text, hour), integer_text(number_text, number),
-                           slice_of((const char *)raw, sizeof raw),
-                           slice_of((const char *)raw, sizeof raw)};
+                           slice_of((const char *)raw, sizeof raw), SLICE("1")};
     run_script(close, args, 3);
     args[2] = slice_of((const char *)sealed, len);
     struct redisReply *reply;
