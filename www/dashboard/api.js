@@ -2,6 +2,8 @@
 
 const TIMEOUT_MS = 8000;
 const KEPT_MAX = 80;
+/** So old an answer of get() may be, ms: it may have been made for another, in the second that `get` allows. */
+export const SHARED_MS = 1100;
 const TOKEN = 'token';
 
 let bearer = storedToken();
@@ -10,9 +12,9 @@ let skew = 0; // of the server's clock, ms
 
 /** Why an answer is none: 'away' (try again later), 'refused' (what was asked is wrong) or 'token'. */
 export class Failure extends Error {
-    constructor(kind, message, status = 0, problem = null) {
+    constructor(kind, message) {
         super(message);
-        Object.assign(this, { kind, status, problem });
+        this.kind = kind;
     }
 }
 
@@ -87,9 +89,8 @@ export async function send(path, { signal, headers = {}, ...options } = {}) {
 
 /** What a response that is not ok says. */
 export function failureOf(response, text) {
-    const problem = parsed(text);
     const kind = response.status === 401 ? 'token' : response.status >= 500 ? 'away' : 'refused';
-    return new Failure(kind, wordsOf(problem, response.status), response.status, problem);
+    return new Failure(kind, wordsOf(parsed(text), response.status));
 }
 
 function keep(path, entry) {
@@ -118,7 +119,7 @@ export async function get(path, { signal, accept = [] } = {}) {
         throw failureOf(response, text);
     const data = parsed(text);
     if (!data)
-        throw new Failure('away', 'The service answers what is no JSON', response.status);
+        throw new Failure('away', 'The service answers what is no JSON');
     const etag = response.headers.get('ETag');
     if (etag && response.ok)
         keep(path, { etag, data });

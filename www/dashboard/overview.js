@@ -5,7 +5,7 @@
 //
 // Which types there are outlives the page: who comes back finds the list as long as it was, and the place in it.
 
-import { get, now, query } from './api.js';
+import { SHARED_MS, get, now, query } from './api.js';
 import { loadPlot } from './chart.js';
 import { h, place, setAttribute, setNumber, setText } from './dom.js';
 import * as format from './format.js';
@@ -19,7 +19,6 @@ const GROUP = 20;               // types a request
 const ADDRESS_MAX = 6000;       // characters of one
 const REDRAW_MS = 6000;         // a tile that is fed all the time is drawn again so often
 const RATES_MS = 30000;         // how often samples come is asked for anew so often
-const SHARED_MS = 1100;         // so old an answer may be that was made for another
 const STALE_INTERVALS = 4;
 const HOUR = 3600;
 
@@ -166,7 +165,8 @@ class Overview {
             this.compared = false;
             live.poke();
         }
-        this.point();
+        for (const tile of this.tiles.values())
+            this.point(tile);
         this.arrange();
         if (this.began)
             this.settle();
@@ -174,10 +174,9 @@ class Overview {
             live.poke();
     }
 
-    /** Where the links of tiles lead. */
-    point() {
-        for (const tile of this.tiles.values())
-            tile.link.href = href({ page: 'type', type: tile.name, from: null, window: this.route.window });
+    /** Where the link of a tile leads. */
+    point({ link, name }) {
+        link.href = href({ page: 'type', type: name, from: null, window: this.route.window });
     }
 
     // --- asking
@@ -351,7 +350,7 @@ class Overview {
         if (!tile) {
             this.tiles.set(name, tile = new Tile(name));
             tile.node.tile = tile;
-            tile.link.href = href({ page: 'type', type: name, from: null, window: this.route.window });
+            this.point(tile);
             this.observer.observe(tile.node);
         }
         return tile;

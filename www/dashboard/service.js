@@ -15,7 +15,6 @@ const STATE_MEANING = {
     CLOSED: 'Calls go through.', OPEN: 'Calls are refused until a probe succeeds.', HALF_OPEN: 'A probe is under way.',
 };
 
-
 const rates = { requests: [], latency: [], samples: [], hits: [] };
 let last = null;            // the statistics before
 
@@ -39,7 +38,6 @@ function difference(stats, before) {
     const asked = summariesOf(stats) - summariesOf(before);
     const routes = new Map(before.requests.routes.map((route) => [route.method + ' ' + route.path, route.count]));
     return {
-        seconds,
         requests: perSecond(stats.requests.total, before.requests.total, seconds),
         latency: meanBetween(before.requests.latency_seconds, stats.requests.latency_seconds),
         samples: perSecond(stats.samples.accepted, before.samples.accepted, seconds),

@@ -1,6 +1,6 @@
 // type.js: the page of a type: its chart over a window, and the numbers of that window.
 
-import { Failure, failureOf, get, now, query, send } from './api.js';
+import { Failure, SHARED_MS, failureOf, get, now, query, send } from './api.js';
 import { Chart, loadPlot } from './chart.js';
 import { download, fileName, h, icon, setAttribute, setNumber, setText } from './dom.js';
 import * as format from './format.js';
@@ -15,7 +15,6 @@ const HEAT_ROWS = 40;
 const LEAST_WINDOW = 10; // seconds
 const SLOW_MS = 400;     // an answer that takes longer is asked for less often: after RESTS times as long
 const RESTS = 10;
-const SHARED_MS = 1100;  // so old an answer may be that was made for another
 
 const VIEW_WORDS = { values: 'Values', count: 'Count', heatmap: 'Heat map' };
 const DESCRIBED = { values: 'Average', count: 'Number of samples', heatmap: 'Number of samples' };

@@ -2,7 +2,7 @@
 //
 // A page of names is asked for at a time. Pages follow each other by cursors, which stay right while nothing is
 // added or removed before them, and are corrected by the answer of the page before. Mostly they are asked for in
-// brief; how often samples come and what they take is asked for now and then.
+// brief; how often samples come and what they take is asked for less often.
 
 import { get, query } from './api.js';
 
@@ -11,7 +11,6 @@ const LIMIT = 100;
 export class Types {
     all = new Map(); // name: what the service says of it, and `page`
     pages = [{ cursor: null }];
-    isComplete = false;
 
     /** Asks for the page `index`. Whether a type came or went. */
     async load(index, signal, isBrief = true) {
@@ -24,14 +23,10 @@ export class Types {
             return false;
         page.data = data;
         const isNew = this.take(index, data, isBrief);
-        if (data.next === null) {
-            this.isComplete = true;
+        if (data.next === null)
             return this.cut(index + 1) || isNew;
-        }
         this.pages[index + 1] ??= {};
         this.pages[index + 1].cursor = data.next;
-        if (index + 2 > this.pages.length)
-            this.isComplete = false;
         return isNew;
     }
 
