@@ -204,11 +204,14 @@ static int64_t kept_made_us(void)
 static void the_edge_is_exact_to_the_microsecond(void **state)
 {
     (void)state;
-    enum { WIDTH_US = 2000, AHEAD_US = 700000 };
+    enum { WIDTH_US = BATCH_SAMPLES_MAX, AHEAD_US = 700000 };
+    static struct record records[WIDTH_US];
     for (int round = 0; round < 8; round++) {
         int64_t start_us = clock_wall_now().us + AHEAD_US * (round + 1);
         for (int i = 0; i < WIDTH_US; i++)
-            post(start_us - spans[PERIOD_HOURLY] + i, 1.0);
+            records[i] = (struct record){{start_us - spans[PERIOD_HOURLY] + i}, 1.0};
+        test_store_post_batch("cpu", records, WIDTH_US);
+        command("DEL ra:m:{cpu}:sum:hourly");
         while (clock_wall_now().us < start_us + WIDTH_US / 4) {
         }
         (void)ask(PERIOD_HOURLY);

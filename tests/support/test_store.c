@@ -75,12 +75,16 @@ size_t test_store_below(size_t n)
     return test_random_below(&test_store.chance, n);
 }
 
-static enum err_code add_as_series(const struct sample *sample, const struct rate_policy *policy,
-                                   struct rate_verdict *verdict, struct error *err)
+static enum err_code add_batch(const char *type, const struct record *records, size_t count,
+                               const struct rate_policy *policy, struct rate_verdict *verdict,
+                               struct error *err)
 {
     struct sample_batch *batch = sample_batch_new();
     assert_non_null(batch);
-    assert_int_equal(sample_batch_add(batch, sample, 0), BATCH_ADDED);
+    for (size_t i = 0; i < count; i++) {
+        const struct sample sample = {records[i].at, records[i].value, slice_from_string(type)};
+        assert_int_equal(sample_batch_add(batch, &sample, 0), BATCH_ADDED);
+    }
     struct request_mark mark;
     request_mark_init(&mark);
     const struct batch_terms terms = {
@@ -98,10 +102,11 @@ enum err_code test_store_try(const char *type, int64_t at_us, double value,
                              const struct rate_policy *policy, struct rate_verdict *verdict,
                              struct error *err)
 {
-    const struct sample sample = {{at_us}, value, slice_from_string(type)};
+    const struct record record = {{at_us}, value};
+    const struct sample sample = {record.at, value, slice_from_string(type)};
     error_init(err);
     if (test_store.posts_series)
-        return add_as_series(&sample, policy, verdict, err);
+        return add_batch(type, &record, 1, policy, verdict, err);
     return metric_store_add(test_store.store, &sample, policy, &test_store_somebody, verdict, err);
 }
 
@@ -117,6 +122,16 @@ void test_store_post(const char *type, int64_t at_us, double value)
     struct rate_verdict verdict;
     assert_int_equal(test_store_add(type, at_us, value, &test_store_no_limit, &verdict), ERR_OK);
     sample_model_add(&test_store.model, type, (struct record){{at_us}, value});
+}
+
+void test_store_post_batch(const char *type, const struct record *records, size_t count)
+{
+    struct rate_verdict verdict;
+    struct error err;
+    error_init(&err);
+    assert_int_equal(add_batch(type, records, count, &test_store_no_limit, &verdict, &err), ERR_OK);
+    for (size_t i = 0; i < count; i++)
+        sample_model_add(&test_store.model, type, records[i]);
 }
 
 /* A script of a test's own, on the keys of a type. */

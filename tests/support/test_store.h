@@ -47,6 +47,9 @@ enum err_code test_store_try(const char *type, int64_t at_us, double value,
 /* Store it, or fail the test; and note it in the model. `type` is static. */
 void test_store_post(const char *type, int64_t at_us, double value);
 
+/* The same for up to BATCH_SAMPLES_MAX at once. */
+void test_store_post_batch(const char *type, const struct record *records, size_t count);
+
 /*
  * Put sealed chunks of `each` records behind those of a span, past the store, and note them
  * in the model. The records of each chunk are in order of time.
