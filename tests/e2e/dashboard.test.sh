@@ -21,7 +21,7 @@ service_start locked API_TOKEN=s3cret RATE_LIMIT_REQUESTS=2 RATE_LIMIT_WINDOW_SE
     EXTERNAL_SERVICE_FAILURE_RATE=1 CIRCUIT_BREAKER_FAILURE_THRESHOLD=3 CIRCUIT_BREAKER_RESET_TIMEOUT=10
 locked=$base
 # The service that is stopped and started is started again as it was.
-main=(RATE_LIMIT_REQUESTS=0 WORKERS=1 ADMIN_TOKEN=adm1n "${patience[@]}")
+main=(RATE_LIMIT_REQUESTS=0 WORKERS=1 ADMIN_TOKEN=adm1n EXTERNAL_SERVICE_FAILURE_RATE=0 "${patience[@]}")
 service_start main "${main[@]}"
 
 environment=("${main[@]}" APP_HOST=127.0.0.1 APP_PORT="$port" RUN_DIR="$dir" SERVICE="$root/conf/service"

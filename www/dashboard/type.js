@@ -1,10 +1,12 @@
 // type.js: the page of a type: its chart over a window, and the numbers of that window.
 
 import { Failure, SHARED_MS, failureOf, get, now, query, send } from './api.js';
+import { describe, notesOf, windowWords } from './captions.js';
 import { Chart, loadPlot } from './chart.js';
+import { CustomWindow } from './custom.js';
 import { download, fileName, h, icon, setAttribute, setNumber, setText } from './dom.js';
 import * as format from './format.js';
-import { Legend, NAMES, sumOf } from './legend.js';
+import { Legend, NAMES } from './legend.js';
 import * as live from './live.js';
 import { before, href, isInstant, span, utc, WINDOWS } from './location.js';
 import { Numbers } from './numbers.js';
@@ -17,7 +19,6 @@ const SLOW_MS = 400;     // an answer that takes longer is asked for less often:
 const RESTS = 10;
 
 const VIEW_WORDS = { values: 'Values', count: 'Count', heatmap: 'Heat map' };
-const DESCRIBED = { values: 'Average', count: 'Number of samples', heatmap: 'Number of samples' };
 const ICONS = { back: 'M10 3 5 8l5 5', forward: 'M6 3l5 5-5 5', closer: 'M8 3v10M3 8h10', wider: 'M3 8h10' };
 
 class TypePage {
@@ -68,11 +69,9 @@ class TypePage {
             type: 'button', class: 'square', title: words, 'aria-label': words, onclick: act,
         }, icon(ICONS[name]));
         const save = (name, words, act) => h('button', { type: 'button', title: words, onclick: act }, name);
-        this.customButton = h('button', {
-            type: 'button', 'aria-expanded': 'false', 'aria-controls': 'custom', onclick: () => this.toggleCustom(),
-        }, 'Custom');
+        this.custom = new CustomWindow(() => this.window(), (from, to) => this.app.go({ ...this.route, from, to }));
         this.windows = h('div', { class: 'segments', role: 'group', 'aria-label': 'Window' },
-            WINDOWS.map(([name, , words]) => h('a', { 'data-window': name }, words)), this.customButton);
+            WINDOWS.map(([name, , words]) => h('a', { 'data-window': name }, words)), this.custom.button);
         this.views = h('div', { class: 'segments', role: 'group', 'aria-label': 'View' },
             Object.entries(VIEW_WORDS).map(([view, words]) => h('a', { 'data-view': view }, words)));
         return h('div', { class: 'tools' }, this.windows,
@@ -83,21 +82,7 @@ class TypePage {
             h('div', { class: 'buttons' },
                 save('CSV', 'The steps of the chart as CSV', () => this.saveCsv()),
                 save('PNG', 'The chart as a picture', () => this.savePng())),
-            this.buildCustom());
-    }
-
-    buildCustom() {
-        const instant = (name) => h('input', { type: 'datetime-local', step: 1, name, required: true });
-        this.fromInput = instant('from');
-        this.toInput = instant('to');
-        this.customWords = h('span', { class: 'quiet', role: 'status' });
-        this.custom = h('form', {
-            id: 'custom', class: 'custom', hidden: true, onsubmit: (event) => this.applyCustom(event),
-        },
-        h('label', { class: 'field' }, 'From', this.fromInput),
-        h('label', { class: 'field' }, 'to', this.toInput),
-        h('button', { type: 'submit' }, 'Show'), this.customWords);
-        return this.custom;
+            this.custom.node);
     }
 
     buildFigure() {
@@ -131,13 +116,13 @@ class TypePage {
             link.href = href({ ...route, from: null, to: null, window });
             setAttribute(link, 'aria-current', route.from === null && window === route.window ? 'true' : null);
         }
-        setAttribute(this.customButton, 'data-current', route.from !== null);
+        this.custom.mark(route.from !== null);
         for (const link of this.views.children) {
             link.href = href({ ...route, view: link.dataset.view });
             setAttribute(link, 'aria-current', link.dataset.view === route.view ? 'true' : null);
         }
         this.legend.check(this.parts());
-        this.writeCustom();
+        this.custom.write();
         this.chart.showParts(this.parts());
         if (this.isBehind()) {
             this.dirty = true;
@@ -202,36 +187,6 @@ class TypePage {
     pan(share) {
         const { from, to, seconds } = this.window();
         this.look(from + seconds * share, to + seconds * share);
-    }
-
-    // --- a window of one's own
-
-    toggleCustom() {
-        const isOpen = this.custom.hidden;
-        this.custom.hidden = !isOpen;
-        this.customButton.setAttribute('aria-expanded', String(isOpen));
-        if (isOpen) {
-            this.writeCustom();
-            this.fromInput.focus();
-        }
-    }
-
-    writeCustom() {
-        if (this.custom.hidden || this.custom.contains(document.activeElement))
-            return;
-        const { from, to } = this.window();
-        this.fromInput.value = format.local(from * 1000);
-        this.toInput.value = format.local(to * 1000);
-        setText(this.customWords, `Times in ${format.zone()}`);
-    }
-
-    applyCustom(event) {
-        event.preventDefault();
-        const [from, to] = [Date.parse(this.fromInput.value), Date.parse(this.toInput.value)];
-        if (to - from >= 1000)
-            this.app.go({ ...this.route, from, to });
-        else
-            setText(this.customWords, 'The end must be later than the beginning.');
     }
 
     // --- asking
@@ -324,9 +279,10 @@ class TypePage {
         this.chart.shown = new Set(this.parts());
         this.chart.draw(this.model);
         this.crosshair(this.pointed, null);
-        this.writeCaption();
+        setText(this.caption, windowWords(drawn.window, drawn.window.isLive));
+        setText(this.words, describe(this.route.type, this.model));
         this.steps.show(data);
-        this.writeNotes(data.series?.[0] ?? data);
+        setText(this.notes, notesOf(data.series?.[0] ?? data));
     }
 
     writeLatest() {
@@ -336,42 +292,6 @@ class TypePage {
         setNumber(this.latest, count ? format.number(value) : '\u00a0', count ? format.exact(value) : '\u00a0');
         setText(this.age, count ? format.ago((now() - Date.parse(at)) / 1000) : 'No samples');
         setAttribute(this.age, 'title', count ? format.stamp(Date.parse(at)) : null);
-    }
-
-    writeCaption() {
-        setText(this.caption, this.windowWords(this.drawn.window.isLive));
-        setText(this.words, this.describe());
-    }
-
-    windowWords(endsNow) {
-        const { from, to, step } = this.drawn.window;
-        const end = endsNow ? 'now' : format.stamp(to * 1000);
-        return `${format.stamp(from * 1000)} to ${end}, steps of ${format.duration(step)}`;
-    }
-
-    describe() {
-        const { view, times, step, average, counts, rows } = this.model;
-        const cells = rows?.map((row) => row.counts && sumOf(row.counts));
-        const list = { values: average, count: counts, heatmap: cells }[view];
-        const values = list.filter((value) => value !== null);
-        const what = `${DESCRIBED[view]} of ${this.route.type}`;
-        if (!values.length)
-            return `${what}: no samples.`;
-        const [least, most, last] = [Math.min(...values), Math.max(...values), values.at(-1)].map(format.number);
-        return `${what} in ${times.length} steps of ${format.duration(step)}, ${values.length} of them with samples: ` +
-            `from ${least} to ${most}, at the end ${last}.`;
-    }
-
-    /** What the reader must know of the data: what is not as asked for. */
-    writeNotes({ widened, folded, damaged }) {
-        const end = (time, words) => time ? format.stamp(Date.parse(time)) : words;
-        const stretch = ({ from, to }) => `${end(from, 'the beginning')} to ${end(to, 'the end')}`;
-        const notes = [
-            widened && `Single samples have expired; what is left of them is counted whole: ${stretch(widened)}.`,
-            folded && `No longer told apart, and left out: ${stretch(folded)}.`,
-            damaged?.length && `Cannot be read, and left out: ${damaged.map(stretch).join(', ')}.`,
-        ].filter(Boolean);
-        setText(this.notes, notes.join(' '));
     }
 
     showMessage(...children) {
@@ -466,7 +386,7 @@ class TypePage {
             return;
         this.chart.point(null);
         const { view } = this.drawn;
-        const words = [VIEW_WORDS[view], this.windowWords(false), format.zone()].join(', ');
+        const words = [VIEW_WORDS[view], windowWords(this.drawn.window, false), format.zone()].join(', ');
         const lines = view === 'values' ? ['average', ...this.parts()] : [];
         const names = lines.map((line) => [NAMES[line], `line-${line}`]);
         download(await this.chart.picture(this.route.type, words, names), this.fileOf('png'));
