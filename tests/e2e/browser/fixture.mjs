@@ -3,7 +3,7 @@
 // MANY    a service with 2,000 types, beside the one at BASE
 // LOCKED  one that asks for TOKEN, limits to 2 samples in 3 s, and whose external service fails
 
-import { api, base, isLive, open, post, sleep, titles } from './harness.mjs';
+import { api, base, isLive, open, post, sleep, titles, until } from './harness.mjs';
 
 export const { MANY, LOCKED, TOKEN } = process.env;
 
@@ -16,10 +16,14 @@ export const LONG = `a.name.of.a.metric.that.is.as.long.as.can.be;host=${HOST};z
 
 export const begin = Math.floor(Date.now() / 60000) * 60;
 
-/** With a peak now and then, so that the greatest values are not where the averages are. */
-export function wave(seconds) {
-    const peak = seconds / 10 % 23 < 1 ? 60 : 0;
-    const value = 50 + 30 * Math.sin(seconds / 700) + seconds % 7 + peak;
+/**
+ * With a peak now and then, so that the greatest values are not where the averages are. The same in each run, whenever
+ * it is; each half of an hour has another mean than the one before.
+ */
+function wave(seconds) {
+    const since = seconds - begin + 7200;
+    const peak = since / 10 % 23 < 1 ? 60 : 0;
+    const value = 50 + 30 * Math.sin(since / 700) + since % 7 + peak;
     return Math.round(value * 100) / 100;
 }
 
@@ -63,6 +67,25 @@ export const openLocked = (path, options) => open(path, {
     ...options,
 });
 
+/** Opened, live, and its clock stopped: by it time passes as `pass` lets it, not while service and browser work. */
+export async function openTimed(path, options) {
+    const page = await open(path, { before: (page) => page.clock.install(), ...options });
+    await isLive(page);
+    await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1000));
+    return page;
+}
+
+const STEP_MS = 50;
+/** What the service was asked for by others, so long before, is good enough for a page. */
+export const SHARED_MS = 1100;
+
+export async function pass(page, ms) {
+    for (let passed = 0; passed < ms; passed += STEP_MS) {
+        await page.clock.runFor(STEP_MS);
+        await until('answers', () => page.waiting.size === 0);
+    }
+}
+
 export const paramsOf = (page) => new URL(page.url()).searchParams;
 export const tileNames = (page) => titles(page, '.tiles .tile');
 export const drawn = (page) => page.waitForFunction(() => performance.getEntriesByName('chart-drawn').length);
@@ -76,6 +99,23 @@ export async function settled(page) {
     if (page.url().includes('?type='))
         await drawn(page);
     await sleep(150);
+}
+
+/** Whether this is the series that the address of the page asks for. */
+const isOfWindow = (page) => {
+    const instants = (params) => ['from', 'to'].map((name) => Date.parse(params.get(name))).join();
+    return (answer) => isSeries(answer) && !isBefore(answer) &&
+        instants(answer.url.searchParams) === instants(paramsOf(page));
+};
+
+/** The steps of the window in the address have come. */
+export const windowCame = (page) => until('the steps of the window', () => page.answers.some(isOfWindow(page)));
+
+/** The first turns ask for all once more; from here on, for what has changed. */
+export async function atRest(page) {
+    const areProbes = (list) => list.length >= 2 && list.every(({ url }) => url.searchParams.get('period') === 'all');
+    await until('two turns that ask for no more than whether something came', () =>
+        [page.asked, page.answers].every((list) => areProbes(list.slice(-2))), 60000);
 }
 
 /** The answer that the chart shows. */

@@ -96,6 +96,7 @@ export async function finish() {
 function watch(page, excuse) {
     page.faults = [];
     page.asked = [];
+    page.waiting = new Set();
     const fault = (text) => {
         // The tests read pixels; pages do not.
         if (!excuse?.test(text) && !text.includes('Multiple readback operations'))
@@ -109,7 +110,10 @@ function watch(page, excuse) {
         if (request.failure().errorText !== 'net::ERR_ABORTED')
             fault(`failed: ${request.url()} ${request.failure().errorText}`);
     });
+    for (const end of ['requestfinished', 'requestfailed'])
+        page.on(end, (request) => page.waiting.delete(request));
     page.on('request', (request) => {
+        page.waiting.add(request);
         const url = new URL(request.url());
         page.asked.push({ path: url.pathname, url, at: Date.now(), headers: request.headers() });
         if (url.protocol !== 'blob:' && url.host !== new URL(page.base).host)
@@ -123,7 +127,7 @@ function watch(page, excuse) {
 
 /**
  * A page in a context of its own. Its `faults` must stay empty, but for those that `excuse` matches; `asked` are its
- * requests; `answers` what they were answered by, as far as it is of the API.
+ * requests, `waiting` those without an end so far; `answers` what they were answered by, as far as it is of the API.
  */
 export async function open(path, { at = base, viewport = LAPTOP, excuse = null, before, ...options } = {}) {
     const context = await browser.newContext({ viewport, acceptDownloads: true, ...options });
@@ -153,6 +157,14 @@ export const texts = (page, selector) => page.locator(selector).allTextContents(
 /** Of what is shown shortened, the whole. */
 export const titles = (page, selector) => page.locator(selector).evaluateAll((nodes) =>
     nodes.map((node) => node.title || node.textContent));
+
+/** How long the page's main thread has worked, whoever else was running. */
+export async function workMs(page) {
+    page.profile ??= await page.context().newCDPSession(page);
+    await page.profile.send('Performance.enable', { timeDomain: 'threadTicks' });
+    const { metrics } = await page.profile.send('Performance.getMetrics');
+    return metrics.find(({ name }) => name === 'TaskDuration').value * 1000;
+}
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
