@@ -197,7 +197,7 @@ build/senders/%: tests/e2e/senders/%
 	@mkdir -p $(@D)
 	@cp $< $@
 
-# And what drives a browser, for tests/e2e/dashboard.test.sh.
+# And what drives a browser, for tests/e2e/driver.sh.
 BROWSER := $(patsubst tests/e2e/%,build/%,$(wildcard tests/e2e/browser/*.mjs))
 browser: $(BROWSER) build/browser/installed
 
