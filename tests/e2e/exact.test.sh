@@ -5,7 +5,7 @@ set -u
 
 pairs=${PAIRS:-20000}
 # Patient with Redis: the last answer in its stead, told as such, is not the point here.
-export RATE_LIMIT_REQUESTS=0 REDIS_TIMEOUT_MS=2000 REDIS_WRITE_TIMEOUT_MS=5000
+export RATE_LIMIT_REQUESTS=0
 service_start first WORKERS=3
 first_port=$port first_dir=$dir
 result=$("$tools/write_then_read" "$pairs" 8 "$first_port")

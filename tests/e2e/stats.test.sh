@@ -30,11 +30,11 @@ metric() { ask GET /metrics && grep -v '^#' "$work/body" | grep -F -- "$1 " | se
 
 # --- what happens is what is counted
 service_start counts WORKERS=2 RATE_LIMIT_REQUESTS=4 MAX_TYPES=2 EXTERNAL_SERVICE_FAILURE_RATE=1 \
-    CIRCUIT_BREAKER_FAILURE_THRESHOLD=2 CIRCUIT_BREAKER_RESET_TIMEOUT=1
+    CIRCUIT_BREAKER_FAILURE_THRESHOLD=2 CIRCUIT_BREAKER_RESET_TIMEOUT=5
 
 check "a service that was just started counts from 0" stat_is 0 samples accepted
 check "the version is told" stat_is "$(cat "$root/VERSION")" version
-check "both workers are ready" stat_is 2 workers ready
+check "both workers are ready" await 10 stat_is 2 workers ready
 post 1 cpu
 post '"x"' cpu
 post 1 memory
@@ -67,7 +67,8 @@ check "it refused" eval '[ "$(stat circuit_breaker refused)" -ge 1 ]'
 check "after failures" eval '[ "$(stat circuit_breaker failed)" -ge 2 ]'
 ask GET /api/circuit-breaker/status
 check "its history tells of it" has '"history":[{"state":"OPEN","at":"'
-sleep 1.1
+probe_is_due() { ask GET /api/circuit-breaker/status && has '"probe_due":true'; }
+check "a probe is due in time" await 20 probe_is_due
 ask GET /api/external
 ask GET /api/circuit-breaker/status
 check "and of the probe" eval 'grep -qE "\"history\":\[\{\"state\":\"OPEN\",[^}]*\},\{\"state\":\"HALF_OPEN\",[^}]*\},\{\"state\":\"OPEN\"," "$work/body"'
