@@ -42,12 +42,6 @@ static void check(void)
     life_model_check_list("cpu", 1000);
 }
 
-/* The first hour of a day that is over. */
-static int64_t some_hour(void)
-{
-    return (test_life_hour() / DAY_HOURS - 2) * DAY_HOURS;
-}
-
 /* Samples that are there, chunks that have none, samples in the base. */
 static void assert_content(size_t records, size_t frozen, uint64_t base)
 {
@@ -64,7 +58,7 @@ static void assert_content(size_t records, size_t frozen, uint64_t base)
 static void samples_expire_by_arrival_and_not_by_their_time(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     post_hour(hour - 20 * 365 * DAY_HOURS, 10);
     post_hour(hour - 20 * 365 * DAY_HOURS + 50, 1500);
     tend(&a_day);
@@ -130,7 +124,7 @@ static void a_chunk_whose_samples_expire_keeps_its_aggregate_bit_by_bit(void **s
     (void)state;
     static char before[CHUNK_SEALED_BYTES_MAX], after[CHUNK_SEALED_BYTES_MAX];
     size_t before_len, after_len;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     post_hour(hour, 1000);
     tend(&test_life_for_ever);
     read_head(hour / DAY_HOURS, before, sizeof before, &before_len);
@@ -145,7 +139,7 @@ static void a_chunk_whose_samples_expire_keeps_its_aggregate_bit_by_bit(void **s
 static void a_sample_that_comes_after_expiry_counts(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     const struct metric_retention *const levels[] = {&no_samples, &nothing};
     for (size_t i = 0; i < 2; i++) {
         post_hour(hour, 100);
@@ -190,7 +184,7 @@ static void late_samples_do_not_keep_those_of_days_before(void **state)
 {
     (void)state;
     static const struct metric_retention a_week = {INT64_C(604800000000), 0};
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     char chunk[TEXT_BYTES];
     post_hour(hour, 10);
     tend(&a_week);
@@ -227,7 +221,7 @@ static uint64_t stamp_of(int64_t hour, int number)
 static void chunks_without_samples_become_one(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     for (int i = 0; i < 3; i++) {
         post_hour(hour, 1100);
         tend(&a_day);
@@ -288,7 +282,7 @@ static void ask(const struct metric_question *question, uint64_t count,
 static void what_expires_between_two_questions_is_noticed(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     struct metric_report first, second;
     post_hour(hour, 2000);
     tend(&test_life_for_ever);
@@ -317,7 +311,7 @@ static void what_expires_between_two_questions_is_noticed(void **state)
 static void very_many_chunks_of_one_hour_expire_and_become_one(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     post_hour(hour - 1, 10);
     post_hour(hour - 30, 10);
     tend(&test_life_for_ever);
@@ -336,7 +330,7 @@ static void chunks_with_samples_do_not_become_one(void **state)
 {
     (void)state;
     static const char far_future[] = {0, 0, 0, 0, 0, 0, 16, 0};
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     post_hour(hour - 50, 10);
     put_chunks(hour, 0, 40, slice_of(far_future, sizeof far_future));
     put_chunks(hour, 40, 30, SLICE(""));
@@ -352,7 +346,7 @@ static void chunks_with_samples_do_not_become_one(void **state)
 static void a_walk_ends_after_so_many_chunks(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     post_hour(hour - 50, 10);
     put_chunks(hour, 0, 35, SLICE(""));
     const struct slice args[] = {SLICE("1"), SLICE("0"),  SLICE("+inf"),
@@ -375,7 +369,7 @@ static void a_walk_ends_after_so_many_chunks(void **state)
 static void samples_of_more_spans_than_a_page_expire(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     for (int64_t i = 0; i < 150; i++)
         life_model_post("cpu", hour_start(hour - i * DAY_HOURS).us, (double)i);
     tend(&no_samples);
@@ -398,7 +392,7 @@ static void samples_tell_the_aggregate_that_is_damaged_before_they_expire(void *
 {
     (void)state;
     enum { CHUNKS = 70, SAMPLES = 1500 };
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     char chunk[TEXT_BYTES];
     post_hour(hour - 50, SAMPLES);
     tend(&a_day);
@@ -423,7 +417,7 @@ static void samples_tell_the_aggregate_that_is_damaged_before_they_expire(void *
 static void samples_that_are_damaged_with_their_aggregate_stay(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     char name[TEXT_BYTES];
     const char *const length[] = {"STRLEN", name, NULL}, *const chunk = name + strlen("blk:");
     post_hour(hour, 1500);
@@ -448,7 +442,7 @@ static void the_tender_rests_before_samples_are_dropped(void **state)
     struct tending *t = calloc(1, sizeof *t);
     struct error err;
     assert_non_null(t);
-    post_hour(some_hour(), 10);
+    post_hour(test_life_past_hour(), 10);
     tend(&test_life_for_ever);
     t->client = test_store.client;
     t->retention = &no_samples;
@@ -481,7 +475,7 @@ static void where_nothing_expires_no_span_is_looked_at(void **state)
 {
     (void)state;
     enum { SPANS = 150, PAGES = SPANS / 48 + 1 }; /* a chunk each */
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     const struct metric_retention both = {a_day.samples_us, 2 * a_day.samples_us};
     for (int64_t i = 0; i < SPANS; i++)
         life_model_post("cpu", hour_start(hour - i * DAY_HOURS).us, (double)i);
@@ -502,7 +496,7 @@ static void what_is_left_expires_in_its_turn(void **state)
 {
     (void)state;
     enum { TURNS = 3 };
-    int64_t hour = some_hour(), sealed_us[TURNS];
+    int64_t hour = test_life_past_hour(), sealed_us[TURNS];
     for (int i = 0; i < TURNS; i++) {
         post_hour(hour - i * DAY_HOURS, 10);
         tend(&a_day);
@@ -528,7 +522,7 @@ static void samples_of_months_expire_a_day_at_a_time(void **state)
     (void)state;
     static const struct metric_retention days_64 = {INT64_C(64) * 86400000000, 0},
                                          a_year = {INT64_C(365) * 86400000000, 0};
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     char chunk[TEXT_BYTES];
     (void)snprintf(chunk, sizeof chunk, "d%" PRId64 ":0", hour / DAY_HOURS);
     post_hour(hour, 10);
@@ -548,7 +542,7 @@ static void what_others_say_is_oldest_keeps_nothing(void **state)
     (void)state;
     static const char *const said[] = {"nan",   "inf", "-inf", "-1",
                                        "1e300", "",    "x",    "99999999999999999999"};
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
         char text[4 * TEXT_BYTES];
         post_hour(hour, 10);
@@ -569,7 +563,7 @@ static void what_others_say_is_oldest_keeps_nothing(void **state)
 static void aggregates_expire_into_the_base_once(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     static char before[TEST_LIFE_DIGEST_BYTES], after[TEST_LIFE_DIGEST_BYTES];
     post_hour(hour, 1100); /* stays an hour */
     post_hour(hour + 1, 20);
@@ -598,7 +592,7 @@ static void aggregates_expire_after_their_samples(void **state)
 {
     (void)state;
     const struct metric_retention both = {1, a_day.samples_us};
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     post_hour(hour, 1100);
     post_hour(hour + 1, 20);
     tend(&both);
@@ -614,7 +608,7 @@ static void aggregates_expire_after_their_samples(void **state)
 static void what_arrived_first_is_folded_first(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     life_model_post("cpu", hour_start(hour).us, 1.0);
     tend(&a_day);
     for (int i = 0; i < 1100; i++)
@@ -649,7 +643,7 @@ static void folding_changes_nothing_if_anything_is_other_than_seen(void **state)
     (void)state;
     static char before[TEST_LIFE_DIGEST_BYTES], after[TEST_LIFE_DIGEST_BYTES];
     static unsigned char base[CHUNK_SEALED_BYTES_MAX];
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     char layout[TEXT_BYTES], day[TEXT_BYTES], other_day[TEXT_BYTES], kept[TEXT_BYTES];
     post_hour(hour, 10);
     tend(&no_samples);
@@ -681,7 +675,7 @@ static void a_span_of_several_chunks_is_not_folded(void **state)
 {
     (void)state;
     static unsigned char base[CHUNK_SEALED_BYTES_MAX];
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     char layout[TEXT_BYTES], name[TEXT_BYTES];
     post_hour(hour - 50, 10);
     put_chunks(hour, 0, 2, SLICE(""));
@@ -701,7 +695,7 @@ static void a_damaged_base_is_left_alone(void **state)
 {
     (void)state;
     char out[TEXT_BYTES];
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     post_hour(hour, 10);
     tend(&nothing);
     assert_true(test_store_command(out, sizeof out, "SETRANGE ra:m:{cpu}:blk:base 30 ?"));
@@ -728,7 +722,7 @@ static bool is_full(void)
 
 static void upkeep_goes_on_where_redis_is_full(const struct metric_retention *retention)
 {
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     post_hour(hour, CHUNK_RECORDS);
     post_hour(hour - 50, 1500);
     post_hour(hour - 80, 20);
@@ -764,7 +758,7 @@ static void samples_are_gathered_where_redis_is_full(void **state)
 static void a_closed_chunk_is_sealed_where_redis_is_full(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     post_hour(hour, CHUNK_RECORDS - 1);
     test_life_post_unheard("cpu", hour_start(hour).us, 1.0);
     set_memory("CONFIG SET maxmemory 1");
@@ -780,7 +774,7 @@ static void a_type_can_be_deleted_where_redis_is_full(void **state)
 {
     (void)state;
     bool is_known, is_done;
-    post_hour(some_hour(), 1000);
+    post_hour(test_life_past_hour(), 1000);
     set_memory("CONFIG SET maxmemory 1");
     bool was_full = is_full();
     struct mono_time deadline = mono_after_ms(clock_mono_now(), 5000);
