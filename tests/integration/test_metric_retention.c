@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "await.h"
 #include "chunk.h"
 #include "life_model.h"
 #include "metric_delete.h"
@@ -21,8 +20,10 @@
 
 enum { DAY_HOURS = 24, TEXT_BYTES = 64, PUT_AT_ONCE = 40 };
 
-static const struct metric_retention nothing = {1, 1}, no_samples = {1, 0},
-                                     a_day = {INT64_C(86400000000), 0};
+#define DAY_US (DAY_HOURS * HOUR_US)
+
+static const struct metric_retention nothing = {1, 1}, no_samples = {1, 0}, a_day = {DAY_US, 0},
+                                     days_30 = {30 * DAY_US, 0}, a_year = {365 * DAY_US, 0};
 
 static void post_hour(int64_t hour, int count)
 {
@@ -40,6 +41,34 @@ static void check(void)
 {
     life_model_check_all("cpu");
     life_model_check_list("cpu", 1000);
+}
+
+static void command(const char *text)
+{
+    char out[8 * TEXT_BYTES];
+    if (!test_store_command(out, sizeof out, text))
+        fail_msg("%s: %s", text, out);
+}
+
+/* As of when all was looked through. */
+static void forget_what_is_oldest(void)
+{
+    command("HDEL ra:m:{cpu}:chunks oldest_samples oldest");
+}
+
+/* As if the chunks of that name, "*": all, had been sealed so long ago. */
+static void age(const char *chunks, int64_t hours)
+{
+    char text[6 * TEXT_BYTES];
+    (void)snprintf(text, sizeof text,
+                   "EVAL \"for _, key in ipairs(redis.call('KEYS', ARGV[1])) do "
+                   "local at = struct.unpack('<I8', redis.call('GET', key)) "
+                   "redis.call('SETRANGE', key, 0, struct.pack('<I8', at - %" PRId64 ")) "
+                   "end\" 0 ra:m:{cpu}:blk:%s",
+                   hours * HOUR_US, chunks);
+    command(text);
+    forget_what_is_oldest();
+    life_model_age("cpu", hours * HOUR_US);
 }
 
 /* Samples that are there, chunks that have none, samples in the base. */
@@ -63,11 +92,9 @@ static void samples_expire_by_arrival_and_not_by_their_time(void **state)
     post_hour(hour - 20 * 365 * DAY_HOURS + 50, 1500);
     tend(&a_day);
     assert_content(1510, 0, 0);
-    int64_t sealed_us = clock_wall_now().us;
-    AWAIT(clock_wall_now().us > sealed_us + 30000);
+    age("*", 40 * DAY_HOURS);
     post_hour(hour - 30 * 365 * DAY_HOURS, 10);
-    const struct metric_retention a_moment = {clock_wall_now().us - sealed_us, 0};
-    tend(&a_moment);
+    tend(&days_30);
     assert_content(10, 2, 0);
     check();
 }
@@ -93,11 +120,9 @@ static void samples_of_the_future_expire_by_arrival_too(void **state)
     post_hour(HOUR_MAX - DAY_HOURS * 40, 10);
     tend(&a_day);
     assert_content(1530, 0, 0);
-    int64_t sealed_us = clock_wall_now().us;
-    AWAIT(clock_wall_now().us > sealed_us + 30000);
+    age("*", 40 * DAY_HOURS);
     post_hour(hour + 60 * 365 * DAY_HOURS, 10);
-    const struct metric_retention a_moment = {clock_wall_now().us - sealed_us, 0};
-    tend(&a_moment);
+    tend(&days_30);
     assert_content(10, 4, 0);
     check();
     tend(&nothing);
@@ -153,51 +178,25 @@ static void a_sample_that_comes_after_expiry_counts(void **state)
     }
 }
 
-static void command(const char *text)
-{
-    char out[8 * TEXT_BYTES];
-    if (!test_store_command(out, sizeof out, text))
-        fail_msg("%s: %s", text, out);
-}
-
-/* As of when all was looked through. */
-static void forget_what_is_oldest(void)
-{
-    command("HDEL ra:m:{cpu}:chunks oldest_samples oldest");
-}
-
-/* As if it had been sealed so long ago. */
-static void age(const char *chunk, int64_t seconds)
-{
-    char text[4 * TEXT_BYTES];
-    (void)snprintf(text, sizeof text,
-                   "EVAL \"local at = struct.unpack('<I8', redis.call('GET', KEYS[1])) "
-                   "redis.call('SETRANGE', KEYS[1], 0, struct.pack('<I8', at - %" PRId64
-                   "000000))\" 1 ra:m:{cpu}:blk:%s",
-                   seconds, chunk);
-    command(text);
-    forget_what_is_oldest();
-}
-
 /* A trickle of late samples would renew a small chunk for ever. */
 static void late_samples_do_not_keep_those_of_days_before(void **state)
 {
     (void)state;
-    static const struct metric_retention a_week = {INT64_C(604800000000), 0};
+    static const struct metric_retention a_week = {7 * DAY_US, 0};
     int64_t hour = test_life_past_hour();
     char chunk[TEXT_BYTES];
     post_hour(hour, 10);
     tend(&a_week);
     for (int i = 0; i < 3; i++) {
         (void)snprintf(chunk, sizeof chunk, "d%" PRId64 ":%d", hour / DAY_HOURS, i);
-        age(chunk, INT64_C(86400) * (5 - i));
+        age(chunk, DAY_HOURS * (5 - i));
         post_hour(hour + 1, 1);
         tend(&a_week);
         post_hour(hour + 2, 1);
         tend(&a_week);
         assert_int_equal(test_life_closed("cpu", SPAN_DAY, hour / DAY_HOURS), 2 + i);
     }
-    test_life_tend("cpu", &(struct metric_retention){INT64_C(86400000000) * 7 / 2, 0});
+    test_life_tend("cpu", &(struct metric_retention){DAY_US * 7 / 2, 0});
     struct store_content content;
     store_content_read(&content, test_store.client, "cpu");
     assert_int_equal(content.record_count, 4); /* those of three days ago, and today's */
@@ -496,21 +495,19 @@ static void what_is_left_expires_in_its_turn(void **state)
 {
     (void)state;
     enum { TURNS = 3 };
-    int64_t hour = test_life_past_hour(), sealed_us[TURNS];
+    int64_t hour = test_life_past_hour();
     for (int i = 0; i < TURNS; i++) {
         post_hour(hour - i * DAY_HOURS, 10);
-        tend(&a_day);
-        sealed_us[i] = clock_wall_now().us;
-        AWAIT(clock_wall_now().us > sealed_us[i] + 30000);
+        tend(&a_year);
+        age("*", 10 * DAY_HOURS);
     }
     for (int i = 0; i < TURNS; i++) {
-        int64_t age_us = clock_wall_now().us - sealed_us[i];
-        tend(&(struct metric_retention){age_us, 0});
+        tend(&(struct metric_retention){(25 - 10 * i) * DAY_US, 0});
         assert_content((size_t)(TURNS - 1 - i) * 10, (size_t)i + 1, 0);
     }
     for (int i = 0; i < TURNS; i++) {
-        int64_t age_us = clock_wall_now().us - sealed_us[i];
-        tend(&(struct metric_retention){age_us, age_us});
+        int64_t kept_us = (25 - 10 * i) * DAY_US;
+        tend(&(struct metric_retention){kept_us, kept_us});
         assert_content(0, (size_t)(TURNS - 1 - i), 10 * ((uint64_t)i + 1));
     }
     check();
@@ -520,18 +517,14 @@ static void what_is_left_expires_in_its_turn(void **state)
 static void samples_of_months_expire_a_day_at_a_time(void **state)
 {
     (void)state;
-    static const struct metric_retention days_64 = {INT64_C(64) * 86400000000, 0},
-                                         a_year = {INT64_C(365) * 86400000000, 0};
-    int64_t hour = test_life_past_hour();
-    char chunk[TEXT_BYTES];
-    (void)snprintf(chunk, sizeof chunk, "d%" PRId64 ":0", hour / DAY_HOURS);
-    post_hour(hour, 10);
+    static const struct metric_retention days_64 = {64 * DAY_US, 0};
+    post_hour(test_life_past_hour(), 10);
     test_life_tend("cpu", &a_year);
-    age(chunk, INT64_C(3600) * (64 * DAY_HOURS + 23));
+    age("*", 64 * DAY_HOURS + 23);
     test_life_tend("cpu", &a_year); /* looks through all */
     test_life_tend("cpu", &days_64);
     assert_content(10, 0, 0);
-    age(chunk, INT64_C(3600) * 2);
+    age("*", 2);
     test_life_tend("cpu", &a_year);
     test_life_tend("cpu", &days_64);
     assert_content(0, 1, 0);
@@ -609,18 +602,18 @@ static void what_arrived_first_is_folded_first(void **state)
 {
     (void)state;
     int64_t hour = test_life_past_hour();
+    char chunk[TEXT_BYTES];
     life_model_post("cpu", hour_start(hour).us, 1.0);
     tend(&a_day);
     for (int i = 0; i < 1100; i++)
         life_model_post("cpu", hour_start(hour).us, 2.0 + i);
     tend(&a_day);
-    int64_t sealed_us = clock_wall_now().us;
-    AWAIT(clock_wall_now().us > sealed_us + 30000);
+    (void)snprintf(chunk, sizeof chunk, "%" PRId64 ":0", hour);
+    age(chunk, 40 * DAY_HOURS);
     life_model_post("cpu", hour_start(hour - 1 + DAY_HOURS).us, 3.0);
-    tend(&a_day);
+    tend(&a_year);
     assert_int_equal(test_life_closed("cpu", SPAN_DAY, hour / DAY_HOURS), 1);
-    int64_t age_us = clock_wall_now().us - sealed_us;
-    const struct metric_retention hour_alone = {1, age_us};
+    const struct metric_retention hour_alone = {1, days_30.samples_us};
     tend(&hour_alone);
     check();
     tend(&nothing);
