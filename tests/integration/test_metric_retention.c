@@ -457,6 +457,7 @@ static void the_tender_rests_before_samples_are_dropped(void **state)
 
 /* --- What it costs ----------------------------------------------------------------- */
 
+/* Of all that are connected: beside the test nobody may be. */
 static void assert_scripts(const struct metric_retention *retention, int64_t count)
 {
     char out[TEXT_BYTES], wanted[TEXT_BYTES];
@@ -478,6 +479,8 @@ static void where_nothing_expires_no_span_is_looked_at(void **state)
     const struct metric_retention both = {a_day.samples_us, 2 * a_day.samples_us};
     for (int64_t i = 0; i < SPANS; i++)
         life_model_post("cpu", hour_start(hour - i * DAY_HOURS).us, (double)i);
+    metric_store_free(test_store.store); /* its tender asks once a second */
+    test_store.store = NULL;
     tend(&a_day);
     assert_scripts(&a_day, 3);
     assert_scripts(&both, 3);
