@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "await.h"
 #include "chunk.h"
 #include "life_model.h"
 #include "metric_delete.h"
@@ -178,6 +179,12 @@ static void a_sample_that_comes_after_expiry_counts(void **state)
     }
 }
 
+/* A small chunk takes late samples in on the day on which it was sealed. */
+static void await_day_that_lasts(void)
+{
+    AWAIT(clock_wall_now().us % DAY_US < DAY_US - 5000000);
+}
+
 /* A trickle of late samples would renew a small chunk for ever. */
 static void late_samples_do_not_keep_those_of_days_before(void **state)
 {
@@ -185,6 +192,7 @@ static void late_samples_do_not_keep_those_of_days_before(void **state)
     static const struct metric_retention a_week = {7 * DAY_US, 0};
     int64_t hour = test_life_past_hour();
     char chunk[TEXT_BYTES];
+    await_day_that_lasts();
     post_hour(hour, 10);
     tend(&a_week);
     for (int i = 0; i < 3; i++) {
@@ -606,6 +614,7 @@ static void what_arrived_first_is_folded_first(void **state)
     (void)state;
     int64_t hour = test_life_past_hour();
     char chunk[TEXT_BYTES];
+    await_day_that_lasts();
     life_model_post("cpu", hour_start(hour).us, 1.0);
     tend(&a_day);
     for (int i = 0; i < 1100; i++)
