@@ -239,6 +239,15 @@ static void a_type_that_is_being_deleted_refuses_all(void **state)
     assert_refused(&test_store_no_limit, ERR_STORE_UNAVAILABLE, "being deleted");
 }
 
+/* But that nobody tends. */
+static void forget_all(void)
+{
+    char answer[16];
+    assert_true(test_store_command(answer, sizeof answer, "FLUSHDB"));
+    assert_true(test_store_command(answer, sizeof answer, "SET ra:tender test"));
+    sample_model_release(&test_store.model);
+}
+
 /* Each key of the second type, and those of all, as a string and as a list. */
 static void a_strangers_keys_refuse_all(void **state)
 {
@@ -253,7 +262,7 @@ static void a_strangers_keys_refuse_all(void **state)
             char command[64], answer[64];
             (void)snprintf(command, sizeof command, "%s %s stranger", is_list ? "RPUSH" : "SET",
                            keys[i]);
-            assert_true(test_store_command(answer, sizeof answer, "FLUSHALL"));
+            forget_all();
             assert_true(test_store_command(answer, sizeof answer, command));
             begin();
             add("x", 0, 1.0);
@@ -362,7 +371,7 @@ static void what_is_not_admitted_stores_no_part(void **state)
 
 /* --- Each by itself ----------------------------------------------------------------- */
 
-enum { ENDLESS = 2000000000 };
+enum { TWO_STEPS = 256 + 1, ENDLESS = 2000000000 };
 
 /* As if somebody had died over it, with so many chunks left. */
 static void begin_deletion(const char *type, int chunks)
@@ -444,14 +453,6 @@ static void check_each(int samples)
         test_store_check_list(many_names[some[i]], 1000);
 }
 
-static void forget_all(void)
-{
-    char answer[16];
-    assert_true(test_store_command(answer, sizeof answer, "FLUSHDB"));
-    sample_model_release(&test_store.model);
-    test_store.model = (struct sample_model){0};
-}
-
 static void what_is_being_deleted_is_waited_for(void **state)
 {
     (void)state;
@@ -467,10 +468,10 @@ static void what_is_being_deleted_is_waited_for(void **state)
         forget_all();
         begin_with_each(rows[i].samples);
         if (!rows[i].is_all) {
-            begin_deletion("t3", 1000);
-            begin_deletion("t255", 1000);
+            begin_deletion("t3", TWO_STEPS);
+            begin_deletion("t255", TWO_STEPS);
         }
-        begin_deletion("t256", 1000);
+        begin_deletion("t256", TWO_STEPS);
         assert_int_equal(store_as(&two_a_minute, rows[i].key, rows[i].is_all, &err), ERR_OK);
         assert_int_equal(receipt.left_out, 0);
         assert_false(receipt.is_replay);
@@ -493,7 +494,7 @@ static void a_small_batch_waits_too(void **state)
     struct error err;
     for (int samples = 1; samples <= 2; samples++) {
         forget_all();
-        begin_deletion("cpu", 1000);
+        begin_deletion("cpu", TWO_STEPS);
         begin();
         for (int i = 0; i < samples; i++) {
             add_known("x", i, i);

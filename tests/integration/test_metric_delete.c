@@ -27,9 +27,11 @@ enum { KEYS_BYTES = 1 << 16, DAY_HOURS = 24 };
 
 static const struct metric_retention for_ever = {0, 0};
 static struct chunk_sealer *sealer;
+static int64_t start_us; /* of this hour */
 
 static int open_life(void **state)
 {
+    start_us = test_store_hour_start();
     if (test_store_open(state) != 0)
         return -1;
     sealer = chunk_sealer_new(test_store.client);
@@ -159,7 +161,7 @@ static void keep_summaries(const char *type)
 
 static int64_t hours_ago(int hours)
 {
-    return test_store_hour_start() - hours * HOUR_US;
+    return start_us - hours * HOUR_US;
 }
 
 static void post_run(const char *type, int hour, size_t count)

@@ -21,8 +21,10 @@
 
 enum { DAY_HOURS = 24, TEXT_BYTES = 64, PUT_AT_ONCE = 40 };
 
-static const struct metric_retention nothing = {1, 1}, no_samples = {1, 0},
-                                     a_day = {INT64_C(86400000000), 0};
+#define DAY_US (DAY_HOURS * HOUR_US)
+
+static const struct metric_retention nothing = {1, 1}, no_samples = {1, 0}, a_day = {DAY_US, 0},
+                                     days_30 = {30 * DAY_US, 0}, a_year = {365 * DAY_US, 0};
 
 static void post_hour(int64_t hour, int count)
 {
@@ -42,10 +44,32 @@ static void check(void)
     life_model_check_list("cpu", 1000);
 }
 
-/* The first hour of a day that is over. */
-static int64_t some_hour(void)
+static void command(const char *text)
 {
-    return (test_life_hour() / DAY_HOURS - 2) * DAY_HOURS;
+    char out[8 * TEXT_BYTES];
+    if (!test_store_command(out, sizeof out, text))
+        fail_msg("%s: %s", text, out);
+}
+
+/* As of when all was looked through. */
+static void forget_what_is_oldest(void)
+{
+    command("HDEL ra:m:{cpu}:chunks oldest_samples oldest");
+}
+
+/* As if the chunks of that name, "*": all, had been sealed so long ago. */
+static void age(const char *chunks, int64_t hours)
+{
+    char text[6 * TEXT_BYTES];
+    (void)snprintf(text, sizeof text,
+                   "EVAL \"for _, key in ipairs(redis.call('KEYS', ARGV[1])) do "
+                   "local at = struct.unpack('<I8', redis.call('GET', key)) "
+                   "redis.call('SETRANGE', key, 0, struct.pack('<I8', at - %" PRId64 ")) "
+                   "end\" 0 ra:m:{cpu}:blk:%s",
+                   hours * HOUR_US, chunks);
+    command(text);
+    forget_what_is_oldest();
+    life_model_age("cpu", hours * HOUR_US);
 }
 
 /* Samples that are there, chunks that have none, samples in the base. */
@@ -64,16 +88,14 @@ static void assert_content(size_t records, size_t frozen, uint64_t base)
 static void samples_expire_by_arrival_and_not_by_their_time(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     post_hour(hour - 20 * 365 * DAY_HOURS, 10);
     post_hour(hour - 20 * 365 * DAY_HOURS + 50, 1500);
     tend(&a_day);
     assert_content(1510, 0, 0);
-    int64_t sealed_us = clock_wall_now().us;
-    AWAIT(clock_wall_now().us > sealed_us + 30000);
+    age("*", 40 * DAY_HOURS);
     post_hour(hour - 30 * 365 * DAY_HOURS, 10);
-    const struct metric_retention a_moment = {clock_wall_now().us - sealed_us, 0};
-    tend(&a_moment);
+    tend(&days_30);
     assert_content(10, 2, 0);
     check();
 }
@@ -99,11 +121,9 @@ static void samples_of_the_future_expire_by_arrival_too(void **state)
     post_hour(HOUR_MAX - DAY_HOURS * 40, 10);
     tend(&a_day);
     assert_content(1530, 0, 0);
-    int64_t sealed_us = clock_wall_now().us;
-    AWAIT(clock_wall_now().us > sealed_us + 30000);
+    age("*", 40 * DAY_HOURS);
     post_hour(hour + 60 * 365 * DAY_HOURS, 10);
-    const struct metric_retention a_moment = {clock_wall_now().us - sealed_us, 0};
-    tend(&a_moment);
+    tend(&days_30);
     assert_content(10, 4, 0);
     check();
     tend(&nothing);
@@ -130,7 +150,7 @@ static void a_chunk_whose_samples_expire_keeps_its_aggregate_bit_by_bit(void **s
     (void)state;
     static char before[CHUNK_SEALED_BYTES_MAX], after[CHUNK_SEALED_BYTES_MAX];
     size_t before_len, after_len;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     post_hour(hour, 1000);
     tend(&test_life_for_ever);
     read_head(hour / DAY_HOURS, before, sizeof before, &before_len);
@@ -145,7 +165,7 @@ static void a_chunk_whose_samples_expire_keeps_its_aggregate_bit_by_bit(void **s
 static void a_sample_that_comes_after_expiry_counts(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     const struct metric_retention *const levels[] = {&no_samples, &nothing};
     for (size_t i = 0; i < 2; i++) {
         post_hour(hour, 100);
@@ -159,51 +179,32 @@ static void a_sample_that_comes_after_expiry_counts(void **state)
     }
 }
 
-static void command(const char *text)
+/* A small chunk takes late samples in on the day on which it was sealed. */
+static void await_day_that_lasts(void)
 {
-    char out[8 * TEXT_BYTES];
-    if (!test_store_command(out, sizeof out, text))
-        fail_msg("%s: %s", text, out);
-}
-
-/* As of when all was looked through. */
-static void forget_what_is_oldest(void)
-{
-    command("HDEL ra:m:{cpu}:chunks oldest_samples oldest");
-}
-
-/* As if it had been sealed so long ago. */
-static void age(const char *chunk, int64_t seconds)
-{
-    char text[4 * TEXT_BYTES];
-    (void)snprintf(text, sizeof text,
-                   "EVAL \"local at = struct.unpack('<I8', redis.call('GET', KEYS[1])) "
-                   "redis.call('SETRANGE', KEYS[1], 0, struct.pack('<I8', at - %" PRId64
-                   "000000))\" 1 ra:m:{cpu}:blk:%s",
-                   seconds, chunk);
-    command(text);
-    forget_what_is_oldest();
+    AWAIT(clock_wall_now().us % DAY_US < DAY_US - 5000000);
 }
 
 /* A trickle of late samples would renew a small chunk for ever. */
 static void late_samples_do_not_keep_those_of_days_before(void **state)
 {
     (void)state;
-    static const struct metric_retention a_week = {INT64_C(604800000000), 0};
-    int64_t hour = some_hour();
+    static const struct metric_retention a_week = {7 * DAY_US, 0};
+    int64_t hour = test_life_past_hour();
     char chunk[TEXT_BYTES];
+    await_day_that_lasts();
     post_hour(hour, 10);
     tend(&a_week);
     for (int i = 0; i < 3; i++) {
         (void)snprintf(chunk, sizeof chunk, "d%" PRId64 ":%d", hour / DAY_HOURS, i);
-        age(chunk, INT64_C(86400) * (5 - i));
+        age(chunk, DAY_HOURS * (5 - i));
         post_hour(hour + 1, 1);
         tend(&a_week);
         post_hour(hour + 2, 1);
         tend(&a_week);
         assert_int_equal(test_life_closed("cpu", SPAN_DAY, hour / DAY_HOURS), 2 + i);
     }
-    test_life_tend("cpu", &(struct metric_retention){INT64_C(86400000000) * 7 / 2, 0});
+    test_life_tend("cpu", &(struct metric_retention){DAY_US * 7 / 2, 0});
     struct store_content content;
     store_content_read(&content, test_store.client, "cpu");
     assert_int_equal(content.record_count, 4); /* those of three days ago, and today's */
@@ -227,7 +228,7 @@ static uint64_t stamp_of(int64_t hour, int number)
 static void chunks_without_samples_become_one(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     for (int i = 0; i < 3; i++) {
         post_hour(hour, 1100);
         tend(&a_day);
@@ -288,7 +289,7 @@ static void ask(const struct metric_question *question, uint64_t count,
 static void what_expires_between_two_questions_is_noticed(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     struct metric_report first, second;
     post_hour(hour, 2000);
     tend(&test_life_for_ever);
@@ -317,7 +318,7 @@ static void what_expires_between_two_questions_is_noticed(void **state)
 static void very_many_chunks_of_one_hour_expire_and_become_one(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     post_hour(hour - 1, 10);
     post_hour(hour - 30, 10);
     tend(&test_life_for_ever);
@@ -336,7 +337,7 @@ static void chunks_with_samples_do_not_become_one(void **state)
 {
     (void)state;
     static const char far_future[] = {0, 0, 0, 0, 0, 0, 16, 0};
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     post_hour(hour - 50, 10);
     put_chunks(hour, 0, 40, slice_of(far_future, sizeof far_future));
     put_chunks(hour, 40, 30, SLICE(""));
@@ -352,7 +353,7 @@ static void chunks_with_samples_do_not_become_one(void **state)
 static void a_walk_ends_after_so_many_chunks(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     post_hour(hour - 50, 10);
     put_chunks(hour, 0, 35, SLICE(""));
     const struct slice args[] = {SLICE("1"), SLICE("0"),  SLICE("+inf"),
@@ -375,7 +376,7 @@ static void a_walk_ends_after_so_many_chunks(void **state)
 static void samples_of_more_spans_than_a_page_expire(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     for (int64_t i = 0; i < 150; i++)
         life_model_post("cpu", hour_start(hour - i * DAY_HOURS).us, (double)i);
     tend(&no_samples);
@@ -398,7 +399,7 @@ static void samples_tell_the_aggregate_that_is_damaged_before_they_expire(void *
 {
     (void)state;
     enum { CHUNKS = 70, SAMPLES = 1500 };
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     char chunk[TEXT_BYTES];
     post_hour(hour - 50, SAMPLES);
     tend(&a_day);
@@ -423,7 +424,7 @@ static void samples_tell_the_aggregate_that_is_damaged_before_they_expire(void *
 static void samples_that_are_damaged_with_their_aggregate_stay(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     char name[TEXT_BYTES];
     const char *const length[] = {"STRLEN", name, NULL}, *const chunk = name + strlen("blk:");
     post_hour(hour, 1500);
@@ -448,7 +449,7 @@ static void the_tender_rests_before_samples_are_dropped(void **state)
     struct tending *t = calloc(1, sizeof *t);
     struct error err;
     assert_non_null(t);
-    post_hour(some_hour(), 10);
+    post_hour(test_life_past_hour(), 10);
     tend(&test_life_for_ever);
     t->client = test_store.client;
     t->retention = &no_samples;
@@ -464,6 +465,7 @@ static void the_tender_rests_before_samples_are_dropped(void **state)
 
 /* --- What it costs ----------------------------------------------------------------- */
 
+/* Of all that are connected: beside the test nobody may be. */
 static void assert_scripts(const struct metric_retention *retention, int64_t count)
 {
     char out[TEXT_BYTES], wanted[TEXT_BYTES];
@@ -481,10 +483,12 @@ static void where_nothing_expires_no_span_is_looked_at(void **state)
 {
     (void)state;
     enum { SPANS = 150, PAGES = SPANS / 48 + 1 }; /* a chunk each */
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     const struct metric_retention both = {a_day.samples_us, 2 * a_day.samples_us};
     for (int64_t i = 0; i < SPANS; i++)
         life_model_post("cpu", hour_start(hour - i * DAY_HOURS).us, (double)i);
+    metric_store_free(test_store.store); /* its tender asks once a second */
+    test_store.store = NULL;
     tend(&a_day);
     assert_scripts(&a_day, 3);
     assert_scripts(&both, 3);
@@ -502,21 +506,19 @@ static void what_is_left_expires_in_its_turn(void **state)
 {
     (void)state;
     enum { TURNS = 3 };
-    int64_t hour = some_hour(), sealed_us[TURNS];
+    int64_t hour = test_life_past_hour();
     for (int i = 0; i < TURNS; i++) {
         post_hour(hour - i * DAY_HOURS, 10);
-        tend(&a_day);
-        sealed_us[i] = clock_wall_now().us;
-        AWAIT(clock_wall_now().us > sealed_us[i] + 30000);
+        tend(&a_year);
+        age("*", 10 * DAY_HOURS);
     }
     for (int i = 0; i < TURNS; i++) {
-        int64_t age_us = clock_wall_now().us - sealed_us[i];
-        tend(&(struct metric_retention){age_us, 0});
+        tend(&(struct metric_retention){(25 - 10 * i) * DAY_US, 0});
         assert_content((size_t)(TURNS - 1 - i) * 10, (size_t)i + 1, 0);
     }
     for (int i = 0; i < TURNS; i++) {
-        int64_t age_us = clock_wall_now().us - sealed_us[i];
-        tend(&(struct metric_retention){age_us, age_us});
+        int64_t kept_us = (25 - 10 * i) * DAY_US;
+        tend(&(struct metric_retention){kept_us, kept_us});
         assert_content(0, (size_t)(TURNS - 1 - i), 10 * ((uint64_t)i + 1));
     }
     check();
@@ -526,18 +528,14 @@ static void what_is_left_expires_in_its_turn(void **state)
 static void samples_of_months_expire_a_day_at_a_time(void **state)
 {
     (void)state;
-    static const struct metric_retention days_64 = {INT64_C(64) * 86400000000, 0},
-                                         a_year = {INT64_C(365) * 86400000000, 0};
-    int64_t hour = some_hour();
-    char chunk[TEXT_BYTES];
-    (void)snprintf(chunk, sizeof chunk, "d%" PRId64 ":0", hour / DAY_HOURS);
-    post_hour(hour, 10);
+    static const struct metric_retention days_64 = {64 * DAY_US, 0};
+    post_hour(test_life_past_hour(), 10);
     test_life_tend("cpu", &a_year);
-    age(chunk, INT64_C(3600) * (64 * DAY_HOURS + 23));
+    age("*", 64 * DAY_HOURS + 23);
     test_life_tend("cpu", &a_year); /* looks through all */
     test_life_tend("cpu", &days_64);
     assert_content(10, 0, 0);
-    age(chunk, INT64_C(3600) * 2);
+    age("*", 2);
     test_life_tend("cpu", &a_year);
     test_life_tend("cpu", &days_64);
     assert_content(0, 1, 0);
@@ -548,7 +546,7 @@ static void what_others_say_is_oldest_keeps_nothing(void **state)
     (void)state;
     static const char *const said[] = {"nan",   "inf", "-inf", "-1",
                                        "1e300", "",    "x",    "99999999999999999999"};
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
         char text[4 * TEXT_BYTES];
         post_hour(hour, 10);
@@ -569,7 +567,7 @@ static void what_others_say_is_oldest_keeps_nothing(void **state)
 static void aggregates_expire_into_the_base_once(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     static char before[TEST_LIFE_DIGEST_BYTES], after[TEST_LIFE_DIGEST_BYTES];
     post_hour(hour, 1100); /* stays an hour */
     post_hour(hour + 1, 20);
@@ -598,7 +596,7 @@ static void aggregates_expire_after_their_samples(void **state)
 {
     (void)state;
     const struct metric_retention both = {1, a_day.samples_us};
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     post_hour(hour, 1100);
     post_hour(hour + 1, 20);
     tend(&both);
@@ -614,19 +612,20 @@ static void aggregates_expire_after_their_samples(void **state)
 static void what_arrived_first_is_folded_first(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
+    char chunk[TEXT_BYTES];
+    await_day_that_lasts();
     life_model_post("cpu", hour_start(hour).us, 1.0);
     tend(&a_day);
     for (int i = 0; i < 1100; i++)
         life_model_post("cpu", hour_start(hour).us, 2.0 + i);
     tend(&a_day);
-    int64_t sealed_us = clock_wall_now().us;
-    AWAIT(clock_wall_now().us > sealed_us + 30000);
+    (void)snprintf(chunk, sizeof chunk, "%" PRId64 ":0", hour);
+    age(chunk, 40 * DAY_HOURS);
     life_model_post("cpu", hour_start(hour - 1 + DAY_HOURS).us, 3.0);
-    tend(&a_day);
+    tend(&a_year);
     assert_int_equal(test_life_closed("cpu", SPAN_DAY, hour / DAY_HOURS), 1);
-    int64_t age_us = clock_wall_now().us - sealed_us;
-    const struct metric_retention hour_alone = {1, age_us};
+    const struct metric_retention hour_alone = {1, days_30.samples_us};
     tend(&hour_alone);
     check();
     tend(&nothing);
@@ -649,7 +648,7 @@ static void folding_changes_nothing_if_anything_is_other_than_seen(void **state)
     (void)state;
     static char before[TEST_LIFE_DIGEST_BYTES], after[TEST_LIFE_DIGEST_BYTES];
     static unsigned char base[CHUNK_SEALED_BYTES_MAX];
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     char layout[TEXT_BYTES], day[TEXT_BYTES], other_day[TEXT_BYTES], kept[TEXT_BYTES];
     post_hour(hour, 10);
     tend(&no_samples);
@@ -681,7 +680,7 @@ static void a_span_of_several_chunks_is_not_folded(void **state)
 {
     (void)state;
     static unsigned char base[CHUNK_SEALED_BYTES_MAX];
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     char layout[TEXT_BYTES], name[TEXT_BYTES];
     post_hour(hour - 50, 10);
     put_chunks(hour, 0, 2, SLICE(""));
@@ -701,7 +700,7 @@ static void a_damaged_base_is_left_alone(void **state)
 {
     (void)state;
     char out[TEXT_BYTES];
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     post_hour(hour, 10);
     tend(&nothing);
     assert_true(test_store_command(out, sizeof out, "SETRANGE ra:m:{cpu}:blk:base 30 ?"));
@@ -728,7 +727,7 @@ static bool is_full(void)
 
 static void upkeep_goes_on_where_redis_is_full(const struct metric_retention *retention)
 {
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     post_hour(hour, CHUNK_RECORDS);
     post_hour(hour - 50, 1500);
     post_hour(hour - 80, 20);
@@ -764,7 +763,7 @@ static void samples_are_gathered_where_redis_is_full(void **state)
 static void a_closed_chunk_is_sealed_where_redis_is_full(void **state)
 {
     (void)state;
-    int64_t hour = some_hour();
+    int64_t hour = test_life_past_hour();
     post_hour(hour, CHUNK_RECORDS - 1);
     test_life_post_unheard("cpu", hour_start(hour).us, 1.0);
     set_memory("CONFIG SET maxmemory 1");
@@ -780,7 +779,7 @@ static void a_type_can_be_deleted_where_redis_is_full(void **state)
 {
     (void)state;
     bool is_known, is_done;
-    post_hour(some_hour(), 1000);
+    post_hour(test_life_past_hour(), 1000);
     set_memory("CONFIG SET maxmemory 1");
     bool was_full = is_full();
     struct mono_time deadline = mono_after_ms(clock_mono_now(), 5000);

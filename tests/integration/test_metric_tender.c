@@ -54,6 +54,11 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 static int64_t end_of_hour(int64_t hour)
 {
     return (hour + 1) * 3600;
@@ -66,19 +71,36 @@ static int64_t end_of_day(int64_t hour)
 
 /* --- Due by a sample --------------------------------------------------------------- */
 
+/* Far ahead is what is neither of this day nor the next hour, where an hour begins a minute late.
+ */
+static int64_t due_of_sample(int64_t hour)
+{
+    int64_t soonest = now_seconds() + 900, now_hour = (now_seconds() - 60) / 3600;
+    int64_t far_hour = later((now_hour / DAY_HOURS + 1) * DAY_HOURS, now_hour + 2);
+    return hour >= far_hour ? soonest : later(end_of_hour(hour) + 60, soonest);
+}
+
+/* Then the rule may give one answer to the post and another to the test. */
+static bool is_hour_about_to_begin(void)
+{
+    int64_t second = now_seconds() % 3600;
+    return second >= 55 && second < 60;
+}
+
 static void the_first_sample_of_an_hour_sets_when_it_is_due(void **state)
 {
     (void)state;
+    AWAIT(!is_hour_about_to_begin());
     int64_t hour = test_life_hour();
     post("cpu", hour + 1);
-    assert_due("cpu", end_of_hour(hour + 1) + 60);
+    assert_due("cpu", due_of_sample(hour + 1));
     post("cpu", hour);
     int64_t due = test_life_due("cpu");
-    assert_due("cpu", later(end_of_hour(hour) + 60, now_seconds() + 900));
+    assert_due("cpu", sooner(due_of_sample(hour), due_of_sample(hour + 1)));
     post("cpu", hour + 1);
     assert_int_equal(test_life_due("cpu"), due);
     post("now", hour);
-    assert_due("now", later(end_of_hour(hour) + 60, now_seconds() + 900));
+    assert_due("now", due_of_sample(hour));
 }
 
 static void a_late_sample_is_due_a_quarter_of_an_hour_later(void **state)
@@ -86,6 +108,7 @@ static void a_late_sample_is_due_a_quarter_of_an_hour_later(void **state)
     (void)state;
     post("cpu", test_life_hour() - 100);
     assert_due("cpu", now_seconds() + 900);
+    command("SET ra:tender somebody EX 600"); /* or the store's own takes it up */
     command("ZADD ra:due 12345 cpu");
     post("cpu", test_life_hour() - 200);
     assert_int_equal(test_life_due("cpu"), 12345);
@@ -243,11 +266,13 @@ static void who_is_being_deleted_stays_due(void **state)
     (void)state;
     bool is_known, is_done;
     post("cpu", test_life_hour());
+    command("SET ra:tender somebody EX 600");
     assert_int_equal(metric_delete(test_store.client, SLICE("cpu"), (struct mono_time){0},
                                    &is_known, &is_done, NULL),
                      ERR_OK);
     assert_int_equal(finish("0", "0"), 1);
     assert_due("cpu", now_seconds());
+    command("DEL ra:tender");
     const char *const words[] = {"EXISTS", "gone:chunks", NULL};
     AWAIT(test_life_number("cpu", words) == 0);
     assert_int_equal(test_life_due("cpu"), -1);

@@ -100,6 +100,14 @@ size_t life_model_count(const char *type)
     return count;
 }
 
+void life_model_age(const char *type, int64_t by_us)
+{
+    for (size_t i = 0; i < test_store.model.count; i++) {
+        if (is_of(i, type))
+            fates[i].arrived_us -= by_us;
+    }
+}
+
 /* --- What has expired -------------------------------------------------------------- */
 
 struct numbered {

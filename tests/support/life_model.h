@@ -25,6 +25,9 @@ void life_model_post_hour(const char *type, int64_t hour, int count);
 /* It was stored otherwise, just now. */
 void life_model_note(const char *type, struct record record);
 
+/* What was posted of a type until now counts as having arrived so much earlier. */
+void life_model_age(const char *type, int64_t by_us);
+
 /* The type has been deleted. */
 void life_model_forget(const char *type);
 void life_model_release(void);

@@ -15,7 +15,14 @@
 #include "redis_keys.h"
 #include "store_content.h"
 
-enum { DAY_HOURS = 24, LINE_BYTES = 1024, REPLY_BYTES = 256 * 1024, SOONEST_SECONDS = 10 };
+enum {
+    DAY_HOURS = 24,
+    MONTH_DAYS = 32,
+    NOON = 12,
+    LINE_BYTES = 1024,
+    REPLY_BYTES = 256 * 1024,
+    SOONEST_SECONDS = 10
+};
 
 const struct metric_retention test_life_for_ever = {0, 0};
 
@@ -46,7 +53,12 @@ int64_t test_life_hour(void)
 
 int64_t test_life_past_hour(void)
 {
-    return (test_life_hour() / DAY_HOURS - 2) * DAY_HOURS;
+    enum { DAYS_SINCE = 2, DAYS_BEFORE = 3 };
+    int64_t today = test_life_hour() / DAY_HOURS, first = today / MONTH_DAYS * MONTH_DAYS;
+    if (today < first + DAYS_BEFORE + DAYS_SINCE)
+        today = first + DAYS_BEFORE + DAYS_SINCE;
+    test_life_pretend(today * DAY_HOURS + NOON);
+    return (today - DAYS_SINCE) * DAY_HOURS;
 }
 
 void test_life_pretend(int64_t hour)

@@ -20,13 +20,14 @@ int test_life_close(void **state);
 /* The hour that it is. */
 int64_t test_life_hour(void);
 
-/* The first hour of a day that is over. */
-int64_t test_life_past_hour(void);
-
 /* Until the test ends, upkeep goes as if it were half past this hour now; how far ahead of the
  * clock that is. When a type is due is told by the clock. */
 void test_life_pretend(int64_t hour);
 int64_t test_life_seconds_ahead(void);
+
+/* The first hour of a day that is over, of a month that is not; the three days before are of that
+ * month, too. It pretends that it is noon, two days later, so a test is always told the same. */
+int64_t test_life_past_hour(void);
 
 /* Tend a type now, and check when it is due next: not at once, and not never while anything
  * is open or unsealed. */
