@@ -388,7 +388,7 @@ static void without_redis_the_last_summary_is_given_with_its_age(void **state)
 static void a_write_without_an_answer_may_have_happened(void **state)
 {
     (void)state;
-    const char *const hasty[] = {"REDIS_WRITE_TIMEOUT_MS", "100", NULL};
+    const char *const hasty[] = {"REDIS_WRITE_TIMEOUT_MS", "2000", NULL};
     test_app_open(hasty);
     assert_int_equal(test_app_post(SAMPLE_OF_A), 201);
     test_redis_pause(&test_app.redis);
