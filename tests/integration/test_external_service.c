@@ -12,6 +12,7 @@
 
 #include "await.h"
 #include "external_service.h"
+#include "http_server.h"
 #include "test_server.h"
 
 enum { THRESHOLD = 3, RESET_MS = 60000 };
@@ -194,21 +195,30 @@ static const char *await_kept(const char *type)
     return text;
 }
 
+/* A service that is reached over HTTP, whose answers wait until they are released. */
+static struct http_server *start_gated(const char *name, struct fixture *f)
+{
+    (void)setenv("no_proxy", "*", 1);
+    struct http_server *server = http_server_new();
+    const struct external_options options = {
+        .url = http_server_url(server), .timeout_ms = 20000, .cache_ttl_seconds = 77};
+    http_server_answer(server, 200, "{}");
+    http_server_hold(server);
+    *f = start_service(name, RESET_MS, &options);
+    return server;
+}
+
 static void a_full_bulkhead_answers_at_once(void **state)
 {
     (void)state;
-    enum { SLOW_MS = 1000 };
-    const struct external_options options = {.latency_min_ms = SLOW_MS,
-                                             .latency_max_ms = SLOW_MS,
-                                             .timeout_ms = 10000,
-                                             .cache_ttl_seconds = 60};
-    struct fixture f = start_service("bulkhead", RESET_MS, &options);
     const char *const types[EXTERNAL_SLOTS] = {"slow1", "slow2", "slow3", "slow4"};
+    struct fixture f;
+    struct http_server *server = start_gated("bulkhead", &f);
     struct error err;
     for (int i = 0; i < EXTERNAL_SLOTS; i++)
         refresh(f.service, types[i]);
     give_samples("one-more");
-    int64_t fastest_ms = INT64_MAX;
+    int64_t fastest_ms = INT64_MAX; /* of several: a busy machine may be late */
     for (int i = 0; i < 5; i++) {
         struct mono_time start = clock_mono_now();
         assert_int_equal(call(f.service, "one-more", &err), ERR_BULKHEAD_FULL);
@@ -216,13 +226,15 @@ static void a_full_bulkhead_answers_at_once(void **state)
         fastest_ms = ms < fastest_ms ? ms : fastest_ms;
         external_service_refresh(f.service, SLICE("one-more"));
     }
-    assert_in_range(fastest_ms, 0, SLOW_MS / 10);
+    assert_in_range(fastest_ms, 0, 100);
     assert_true(err.retry_after_ms > 0);
+    http_server_release(server);
     for (int i = 0; i < EXTERNAL_SLOTS; i++)
         (void)await_kept(types[i]);
     AWAIT(call(f.service, "one-more", &err) == ERR_OK);
     assert_int_equal(status_of(&f).success_count, EXTERNAL_SLOTS + 1);
     stop_service(&f);
+    http_server_free(server);
 }
 
 enum { CALLERS = 16, CALLS_EACH = 20 };
@@ -271,49 +283,49 @@ static void a_refresh_keeps_data_for_its_time(void **state)
 {
     (void)state;
     char nothing[EXTERNAL_DATA_BYTES_MAX];
-    const struct external_options options = {
-        .latency_min_ms = 500, .latency_max_ms = 500, .timeout_ms = 5000, .cache_ttl_seconds = 77};
-    struct fixture f = start_service("keeps", RESET_MS, &options);
+    struct fixture f;
+    struct http_server *server = start_gated("keeps", &f);
     refresh(f.service, "disk");
     assert_false(kept("disk", nothing, sizeof nothing)); /* nobody waits for them */
-    assert_data_of(await_kept("disk"), "disk");
+    http_server_release(server);
+    assert_string_equal(await_kept("disk"), "{}");
     assert_in_range(test_server_number("TTL ra:ext:{disk}"), 60, 77);
     stop_service(&f);
+    http_server_free(server);
 }
 
 static void a_type_is_fetched_once_at_a_time(void **state)
 {
     (void)state;
-    const struct external_options options = {
-        .latency_min_ms = 500, .latency_max_ms = 500, .timeout_ms = 5000, .cache_ttl_seconds = 60};
-    struct fixture f = start_service("once", RESET_MS, &options);
+    struct fixture f;
+    struct http_server *server = start_gated("once", &f);
     give_samples("net");
     give_samples("net2");
     for (int i = 0; i < 50; i++)
         external_service_refresh(f.service, SLICE("net"));
     external_service_refresh(f.service, SLICE("net2"));
+    http_server_release(server);
     (void)await_kept("net");
     (void)await_kept("net2");
     assert_int_equal(status_of(&f).success_count, 2);
     stop_service(&f);
+    http_server_free(server);
 }
 
 static void data_of_a_type_that_is_gone_are_not_kept(void **state)
 {
     (void)state;
-    static const char *const metas[] = {"DEL ra:meta:{gone}", "SET ra:meta:{gone} deleting"};
-    const struct external_options options = {
-        .latency_min_ms = 500, .latency_max_ms = 500, .timeout_ms = 5000, .cache_ttl_seconds = 60};
-    struct fixture f = start_service("gone", RESET_MS, &options);
-    for (size_t i = 0; i < sizeof metas / sizeof *metas; i++) {
-        refresh(f.service, "gone");
-        test_server_command(metas[i]);
-        refresh(f.service, "here");
-        (void)await_kept("here");
-        test_server_command("DEL ra:ext:{here}");
-        assert_int_equal(test_server_number("EXISTS ra:ext:{gone}"), 0);
-    }
-    stop_service(&f);
+    struct fixture f;
+    struct http_server *server = start_gated("gone", &f);
+    refresh(f.service, "gone");
+    refresh(f.service, "going");
+    test_server_command("DEL ra:meta:{gone}");
+    test_server_command("SET ra:meta:{going} deleting");
+    http_server_release(server);
+    AWAIT(status_of(&f).success_count == 2);
+    stop_service(&f); /* what is under way ends before */
+    assert_int_equal(test_server_number("EXISTS ra:ext:{gone} ra:ext:{going}"), 0);
+    http_server_free(server);
 }
 
 static void what_failed_is_not_kept(void **state)

@@ -208,8 +208,8 @@ static void await_new_workers(const pid_t *before)
 
 enum { RUNNING = 4 };
 
-static const char *const slow_service[] = {"EXTERNAL_SERVICE_LATENCY_MIN_MS=1000",
-                                           "EXTERNAL_SERVICE_LATENCY_MAX_MS=1000",
+static const char *const slow_service[] = {"EXTERNAL_SERVICE_LATENCY_MIN_MS=3000",
+                                           "EXTERNAL_SERVICE_LATENCY_MAX_MS=3000",
                                            "EXTERNAL_SERVICE_FAILURE_RATE=0", NULL};
 
 static bool has_answer(int peer)

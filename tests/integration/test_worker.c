@@ -157,7 +157,7 @@ static void without_redis_it_starts_degraded_and_heals(void **state)
     char socket_setting[160];
     (void)snprintf(socket_setting, sizeof socket_setting, "REDIS_SOCKET=%s", redis.socket_path);
     /* One worker: each of several finds Redis in its own time. */
-    const char *const settings[] = {socket_setting, "WORKERS=1", NULL};
+    const char *const settings[] = {socket_setting, "WORKERS=1", "REDIS_TIMEOUT_MS=5000", NULL};
     test_service_start(&service, settings);
     assert_int_equal(fcgi_get_status(service.socket_path, "/livez"), 200);
     assert_int_equal(fcgi_get_status(service.socket_path, "/health"), 200);

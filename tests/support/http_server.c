@@ -16,6 +16,7 @@ enum { CONNECTIONS_MAX = 16, REQUEST_BYTES = 8192, ANSWER_BYTES = 16384, CUT_DEL
 
 struct connection {
     int fd; /* -1: free */
+    bool is_held;
     size_t len;
     char request[REQUEST_BYTES];
 };
@@ -23,12 +24,12 @@ struct connection {
 struct http_server {
     pthread_t thread;
     int listener;
-    int wake[2]; /* closed at one end: the thread is to end */
+    int wake[2]; /* a byte: held answers go out; closed at one end: the thread is to end */
     char url[64];
     struct connection connections[CONNECTIONS_MAX]; /* of the thread */
     pthread_mutex_t mutex;                          /* for what follows */
     char answer[ANSWER_BYTES];
-    bool is_cutting;
+    bool is_cutting, is_holding;
     int accepted;
     int requests;
     char request_line[REQUEST_BYTES];
@@ -48,17 +49,37 @@ static void cut(struct connection *connection)
     drop(connection);
 }
 
+/* With the lock held. */
 static void answer(struct http_server *server, struct connection *connection)
+{
+    connection->is_held = server->is_holding;
+    if (connection->is_held)
+        return;
+    connection->len = 0;
+    (void)!send(connection->fd, server->answer, strlen(server->answer), MSG_NOSIGNAL);
+    if (server->is_cutting)
+        cut(connection);
+}
+
+static void take_request(struct http_server *server, struct connection *connection)
 {
     (void)pthread_mutex_lock(&server->mutex);
     server->requests++;
     (void)snprintf(server->request_line, sizeof server->request_line, "%.*s",
                    (int)strcspn(connection->request, "\r\n"), connection->request);
-    (void)!send(connection->fd, server->answer, strlen(server->answer), MSG_NOSIGNAL);
-    if (server->is_cutting)
-        cut(connection);
+    answer(server, connection);
     (void)pthread_mutex_unlock(&server->mutex);
-    connection->len = 0;
+}
+
+static void answer_held(struct http_server *server)
+{
+    (void)pthread_mutex_lock(&server->mutex);
+    for (int i = 0; i < CONNECTIONS_MAX; i++) {
+        struct connection *connection = &server->connections[i];
+        if (connection->fd >= 0 && connection->is_held)
+            answer(server, connection);
+    }
+    (void)pthread_mutex_unlock(&server->mutex);
 }
 
 static void take_bytes(struct http_server *server, struct connection *connection)
@@ -72,7 +93,7 @@ static void take_bytes(struct http_server *server, struct connection *connection
     connection->len += (size_t)n;
     connection->request[connection->len] = '\0';
     if (strstr(connection->request, "\r\n\r\n"))
-        answer(server, connection);
+        take_request(server, connection);
 }
 
 static void take_connection(struct http_server *server)
@@ -80,8 +101,7 @@ static void take_connection(struct http_server *server)
     int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
     for (int i = 0; fd >= 0 && i < CONNECTIONS_MAX; i++) {
         if (server->connections[i].fd < 0) {
-            server->connections[i].fd = fd;
-            server->connections[i].len = 0;
+            server->connections[i] = (struct connection){.fd = fd};
             (void)pthread_mutex_lock(&server->mutex);
             server->accepted++;
             (void)pthread_mutex_unlock(&server->mutex);
@@ -101,8 +121,12 @@ static void *serve(void *argument)
         fds[CONNECTIONS_MAX] = (struct pollfd){.fd = server->listener, .events = POLLIN};
         fds[CONNECTIONS_MAX + 1] = (struct pollfd){.fd = server->wake[0], .events = POLLIN};
         (void)poll(fds, CONNECTIONS_MAX + 2, -1);
-        if (fds[CONNECTIONS_MAX + 1].revents)
-            return NULL;
+        char byte;
+        if (fds[CONNECTIONS_MAX + 1].revents) {
+            if (read(server->wake[0], &byte, 1) != 1)
+                return NULL;
+            answer_held(server);
+        }
         for (int i = 0; i < CONNECTIONS_MAX; i++) {
             if (fds[i].fd >= 0 && fds[i].revents)
                 take_bytes(server, &server->connections[i]);
@@ -178,6 +202,21 @@ void http_server_answer_raw(struct http_server *server, const char *bytes)
 void http_server_be_silent(struct http_server *server)
 {
     script(server, "", false);
+}
+
+void http_server_hold(struct http_server *server)
+{
+    (void)pthread_mutex_lock(&server->mutex);
+    server->is_holding = true;
+    (void)pthread_mutex_unlock(&server->mutex);
+}
+
+void http_server_release(struct http_server *server)
+{
+    (void)pthread_mutex_lock(&server->mutex);
+    server->is_holding = false;
+    (void)pthread_mutex_unlock(&server->mutex);
+    (void)!write(server->wake[1], "", 1);
 }
 
 int http_server_connections(struct http_server *server)

@@ -25,6 +25,10 @@ void http_server_answer_raw(struct http_server *server, const char *bytes);
 /* From now on: nothing, and the connection stays. */
 void http_server_be_silent(struct http_server *server);
 
+/* From now on answers wait until they are released. */
+void http_server_hold(struct http_server *server);
+void http_server_release(struct http_server *server);
+
 /* So far. */
 int http_server_connections(struct http_server *server);
 int http_server_requests(struct http_server *server);

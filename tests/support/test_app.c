@@ -253,6 +253,13 @@ bool test_app_has_header(const char *line)
     return strstr(test_app.headers, line) != NULL;
 }
 
+long test_app_number_in_header(const char *start)
+{
+    const char *found = strstr(test_app.headers, start);
+    assert_non_null(found);
+    return strtol(found + strlen(start), NULL, 10);
+}
+
 bool test_app_body_has(const char *text)
 {
     return strstr(test_app.body, text) != NULL;

@@ -82,6 +82,10 @@ void test_app_add(const char *type, int64_t at_us, double value);
 void test_app_tend(const char *type, int64_t samples_us);
 
 bool test_app_has_header(const char *line);
+
+/* The number behind `start`, which must be in the headers. */
+long test_app_number_in_header(const char *start);
+
 bool test_app_body_has(const char *text);
 
 enum { TEST_APP_TAG_BYTES = 19 };
