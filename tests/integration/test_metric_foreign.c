@@ -31,13 +31,6 @@ static const char *const counts[] = {
     "\"\"",       "-inf",       "0x7fffffff",       "4294967300.5"};
 enum { COUNTS = sizeof counts / sizeof *counts };
 
-static void command(const char *text)
-{
-    char out[TEXT_BYTES];
-    if (!test_store_command(out, sizeof out, text))
-        fail_msg("%s: %s", text, out);
-}
-
 static const char *name_of(struct span span)
 {
     static char text[SPAN_NAME_BYTES + 1];
@@ -51,7 +44,7 @@ static void forge_count(struct span span, const char *count)
 {
     char text[TEXT_BYTES];
     (void)snprintf(text, sizeof text, "HSET ra:m:{cpu}:chunks %s %s", name_of(span), count);
-    command(text);
+    test_store_run(text);
 }
 
 static void put_chunks(struct span span, size_t chunks, size_t each)
@@ -73,8 +66,8 @@ static void forget_samples(size_t from, size_t count)
 
 static void start_anew(void)
 {
-    command("FLUSHALL");
-    command("SET ra:tender test");
+    test_store_run("FLUSHALL");
+    test_store_run("SET ra:tender test");
     sample_model_release(&test_store.model);
 }
 
@@ -102,7 +95,7 @@ static int64_t take_calls(const char *what)
     static char reply[REPLY_BYTES];
     assert_true(test_store_command(reply, sizeof reply, "INFO commandstats"));
     const char *at = strstr(reply, what);
-    command("CONFIG RESETSTAT");
+    test_store_run("CONFIG RESETSTAT");
     return at ? strtoll(strchr(at, '=') + 1, NULL, 10) : 0;
 }
 
@@ -190,7 +183,7 @@ static void forge_spans(const char *score)
                    "EVAL \"for i = 1, 20000 do redis.call('ZADD', KEYS[1], %s, 'x' .. i) end\" 1 "
                    "ra:m:{cpu}:spans",
                    score);
-    command(text);
+    test_store_run(text);
 }
 
 static void spans_that_hold_nothing_do_not_make_a_page_longer(void **state)
@@ -233,7 +226,7 @@ static void open_hours_that_are_none_are_told_of(void **state)
         put_chunks((struct span){SPAN_HOUR, first_hour + 2}, CHUNKS, EACH);
         test_store_put_open("cpu", first_hour, &first, 1);
         test_store_put_open("cpu", first_hour + 2, &second, 1);
-        command(forged[i]);
+        test_store_run(forged[i]);
         check_told((struct span){SPAN_HOUR, first_hour + 1});
         sample_model_check_damaged_list(&test_store.model, test_store.store, "cpu", 1000, 1);
     }
@@ -246,9 +239,9 @@ static void an_open_chunk_that_is_too_long_is_not_copied(void **state)
     put_chunks((struct span){SPAN_HOUR, first_hour}, CHUNKS, EACH);
     (void)snprintf(text, sizeof text, "ZADD ra:m:{cpu}:open %" PRId64 " %" PRId64, first_hour,
                    first_hour);
-    command(text);
+    test_store_run(text);
     (void)snprintf(text, sizeof text, "SETRANGE ra:m:{cpu}:raw:%" PRId64 " 10000000 x", first_hour);
-    command(text);
+    test_store_run(text);
     check_told((struct span){SPAN_HOUR, first_hour});
     sample_model_check_damaged_list(&test_store.model, test_store.store, "cpu", 1000, 1);
     assert_int_equal(count_pieces(true), CHUNKS + 1);
@@ -300,7 +293,7 @@ static void forge(const char *key, const char *type)
         "else redis.call('DEL', key) redis.call(unpack(put[field])) end\" 1 ra:%s %s";
     char text[1024];
     (void)snprintf(text, sizeof text, script, key, type);
-    command(text);
+    test_store_run(text);
 }
 
 /* What Redis holds, and what it has counted as changes, even undone ones. */
@@ -381,7 +374,7 @@ static void a_sample_is_not_stored_behind_a_part_of_one(void **state)
             prepare(situation);
             (void)snprintf(text, sizeof text, "SETRANGE ra:m:{cpu}:raw:%" PRId64 " %d x",
                            first_hour, lengths[i] - 1);
-            command(text);
+            test_store_run(text);
             take_digest(before);
             assert_false(post(hour_start(first_hour).us));
             take_digest(after);
@@ -484,8 +477,9 @@ static void a_walk_for_small_days_goes_on_where_all_have_one_score(void **state)
 {
     (void)state;
     test_store_post("cpu", hour_start(first_hour).us, 1.0);
-    command("EVAL \"for i = 1, 2000 do redis.call('ZADD', KEYS[1], 2*4294967296+19200, 'd' .. i) "
-            "end\" 1 ra:m:{cpu}:spans");
+    test_store_run(
+        "EVAL \"for i = 1, 2000 do redis.call('ZADD', KEYS[1], 2*4294967296+19200, 'd' .. i) "
+        "end\" 1 ra:m:{cpu}:spans");
     const struct slice args[] = {SLICE("700"), SLICE("1024"), SLICE("600"), SLICE("64")};
     struct redisReply *reply = test_life_eval(REDIS_SCRIPT_TEND_SMALL, "cpu", args, 4);
     struct slice next;
@@ -499,10 +493,10 @@ static void forge_open(int zeros)
     char text[TEXT_BYTES];
     (void)snprintf(text, sizeof text, "ZADD ra:m:{cpu}:open %" PRId64 " %0*" PRId64, first_hour,
                    6 + zeros, first_hour);
-    command(text);
+    test_store_run(text);
     (void)snprintf(text, sizeof text, "SADD ra:m:{cpu}:unsealed %0*" PRId64 ":0", 6 + zeros,
                    first_hour);
-    command(text);
+    test_store_run(text);
 }
 
 static void forge_day(int zeros, int64_t day)
@@ -510,13 +504,13 @@ static void forge_day(int zeros, int64_t day)
     char text[TEXT_BYTES];
     (void)snprintf(text, sizeof text, "ZADD ra:m:{cpu}:spans %" PRId64 " d%0*" PRId64,
                    ((int64_t)SPAN_DAY << 32) + day, 5 + zeros, day);
-    command(text);
+    test_store_run(text);
     (void)snprintf(text, sizeof text, "HSET ra:m:{cpu}:chunks d%0*" PRId64 " 1", 5 + zeros, day);
-    command(text);
+    test_store_run(text);
     (void)snprintf(text, sizeof text,
                    "COPY ra:m:{cpu}:blk:d%" PRId64 ":0 ra:m:{cpu}:blk:d%0*" PRId64 ":0", day,
                    5 + zeros, day);
-    command(text);
+    test_store_run(text);
 }
 
 /* As many of each as there are ways to write it: more than a day has hours, a month days. */
@@ -561,7 +555,7 @@ static void names_of_any_kind_are_in_nobodys_way(void **state)
             test_store_post("cpu", hour_start(first_hour + day * DAY_HOURS).us, 1.0);
         (void)snprintf(text, sizeof text,
                        "EVAL \"for i = 1, 300 do %s end\" 1 ra:m:{cpu}:", forged[i]);
-        command(text);
+        test_store_run(text);
         test_life_tend("cpu", &test_life_for_ever);
         assert_int_equal(test_life_closed("cpu", SPAN_MONTH, first_hour / MONTH_HOURS), 1);
         for (int64_t day = 0; day < 3; day++)
@@ -618,7 +612,7 @@ static void a_step_of_a_deletion_is_one_whatever_counts_say(void **state)
                        "redis.call('ZADD', KEYS[1] .. 'spans', i, i) "
                        "redis.call('HSET', KEYS[1] .. 'chunks', i, '%s') end\" 1 ra:m:{cpu}:",
                        SPANS, said[i]);
-        command(text);
+        test_store_run(text);
         begin_deleting();
         bool is_deleting, is_done;
         assert_int_equal(

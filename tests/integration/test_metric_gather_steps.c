@@ -157,8 +157,7 @@ static void nothing_is_gathered_of_a_type_that_is_deleted(void **state)
     struct gathering g;
     look(&g);
     bool is_known, is_done;
-    char out[64];
-    assert_true(test_store_command(out, sizeof out, "SET ra:tender test")); /* none but by hand */
+    test_store_run("SET ra:tender test"); /* none but by hand */
     assert_int_equal(metric_delete(test_store.client, SLICE("cpu"), (struct mono_time){0},
                                    &is_known, &is_done, NULL),
                      ERR_OK);

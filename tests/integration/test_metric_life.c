@@ -173,19 +173,12 @@ static bool is_gone(const char *type)
     return keys == 0 && !strstr(reply, type);
 }
 
-static void command(const char *text)
-{
-    char out[64];
-    if (!test_store_command(out, sizeof out, text))
-        fail_msg("%s: %s", text, out);
-}
-
 /* The store's own tender. Whoever asks what is due takes nobody's name out of it first, whether
  * the lease is free or not: so it asks anew, in vain, and what it was at before is done. */
 static void stop_tender(void)
 {
-    command("SET ra:tender test");
-    command("ZADD ra:due 9999999999 \"\"");
+    test_store_run("SET ra:tender test");
+    test_store_run("ZADD ra:due 9999999999 \"\"");
     AWAIT(test_life_due("") < 0);
 }
 
@@ -208,7 +201,7 @@ static void begin_deleting(const char *type)
         assert_int_equal(test_store_add(type, start_us, 1.0, &test_store_no_limit, &verdict),
                          ERR_STORE_UNAVAILABLE);
     }
-    command("DEL ra:tender");
+    test_store_run("DEL ra:tender");
     if (!is_known)
         return;
     life_model_check_all(type);

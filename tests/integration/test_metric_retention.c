@@ -44,17 +44,10 @@ static void check(void)
     life_model_check_list("cpu", 1000);
 }
 
-static void command(const char *text)
-{
-    char out[8 * TEXT_BYTES];
-    if (!test_store_command(out, sizeof out, text))
-        fail_msg("%s: %s", text, out);
-}
-
 /* As of when all was looked through. */
 static void forget_what_is_oldest(void)
 {
-    command("HDEL ra:m:{cpu}:chunks oldest_samples oldest");
+    test_store_run("HDEL ra:m:{cpu}:chunks oldest_samples oldest");
 }
 
 /* As if the chunks of that name, "*": all, had been sealed so long ago. */
@@ -67,7 +60,7 @@ static void age(const char *chunks, int64_t hours)
                    "redis.call('SETRANGE', key, 0, struct.pack('<I8', at - %" PRId64 ")) "
                    "end\" 0 ra:m:{cpu}:blk:%s",
                    hours * HOUR_US, chunks);
-    command(text);
+    test_store_run(text);
     forget_what_is_oldest();
     life_model_age("cpu", hours * HOUR_US);
 }
@@ -469,7 +462,7 @@ static void the_tender_rests_before_samples_are_dropped(void **state)
 static void assert_scripts(const struct metric_retention *retention, int64_t count)
 {
     char out[TEXT_BYTES], wanted[TEXT_BYTES];
-    command("CONFIG RESETSTAT");
+    test_store_run("CONFIG RESETSTAT");
     tend(retention);
     assert_true(test_store_command(out, sizeof out,
                                    "EVAL \"return redis.call('INFO', 'commandstats'):match("
@@ -556,7 +549,7 @@ static void what_others_say_is_oldest_keeps_nothing(void **state)
             "EVAL \"redis.call('HSET', KEYS[1], 'oldest_samples', '%s', 'oldest', '%s')\""
             " 1 ra:m:{cpu}:chunks",
             said[i], said[i]);
-        command(text);
+        test_store_run(text);
         tend(&no_samples);
         assert_content(0, 1, 0);
     }

@@ -23,13 +23,6 @@ enum { DAY_HOURS = 24, DAY_SECONDS = 86400, MONTH_DAYS = 32, TEXT_BYTES = 64, RE
 
 static const struct metric_retention a_day = {INT64_C(86400000000), 0};
 
-static void command(const char *text)
-{
-    char out[REPLY_BYTES];
-    if (!test_store_command(out, sizeof out, text))
-        fail_msg("%s: %s", text, out);
-}
-
 static void post(const char *type, int64_t hour)
 {
     life_model_post(type, hour_start(hour).us, 1.0);
@@ -108,8 +101,8 @@ static void a_late_sample_is_due_a_quarter_of_an_hour_later(void **state)
     (void)state;
     post("cpu", test_life_hour() - 100);
     assert_due("cpu", now_seconds() + 900);
-    command("SET ra:tender somebody EX 600"); /* or the store's own takes it up */
-    command("ZADD ra:due 12345 cpu");
+    test_store_run("SET ra:tender somebody EX 600"); /* or the store's own takes it up */
+    test_store_run("ZADD ra:due 12345 cpu");
     post("cpu", test_life_hour() - 200);
     assert_int_equal(test_life_due("cpu"), 12345);
 }
@@ -142,7 +135,7 @@ static void who_holds_something_is_due_once_a_day(void **state)
 static void who_has_nothing_left_is_not_due(void **state)
 {
     (void)state;
-    command("ZADD ra:due 0 nobody");
+    test_store_run("ZADD ra:due 0 nobody");
     test_life_tend("nobody", &test_life_for_ever);
     assert_int_equal(test_life_due("nobody"), -1);
     struct store_content content;
@@ -202,7 +195,7 @@ static void what_is_not_sealed_is_due_soon(void **state)
     int64_t hour = test_life_hour() - 100;
     for (int i = 0; i < CHUNK_RECORDS; i++)
         test_life_post_unheard("cpu", hour_start(hour).us, i);
-    command("SADD ra:m:{cpu}:unsealed 1:0"); /* which nobody can seal */
+    test_store_run("SADD ra:m:{cpu}:unsealed 1:0"); /* which nobody can seal */
     test_life_tend("cpu", &test_life_for_ever);
     assert_due("cpu", now_seconds() + 15);
     const char *const words[] = {"SISMEMBER", "unsealed", "1:0", NULL};
@@ -266,13 +259,13 @@ static void who_is_being_deleted_stays_due(void **state)
     (void)state;
     bool is_known, is_done;
     post("cpu", test_life_hour());
-    command("SET ra:tender somebody EX 600");
+    test_store_run("SET ra:tender somebody EX 600");
     assert_int_equal(metric_delete(test_store.client, SLICE("cpu"), (struct mono_time){0},
                                    &is_known, &is_done, NULL),
                      ERR_OK);
     assert_int_equal(finish("0", "0"), 1);
     assert_due("cpu", now_seconds());
-    command("DEL ra:tender");
+    test_store_run("DEL ra:tender");
     const char *const words[] = {"EXISTS", "gone:chunks", NULL};
     AWAIT(test_life_number("cpu", words) == 0);
     assert_int_equal(test_life_due("cpu"), -1);
@@ -285,7 +278,7 @@ static void the_store_tends_what_is_due_though_nobody_asks(void **state)
     (void)state;
     int64_t hour = test_life_hour() - 100;
     post("cpu", hour);
-    command("ZADD ra:due 0 cpu");
+    test_store_run("ZADD ra:due 0 cpu");
     AWAIT(test_life_open_bytes("cpu", hour) == 0);
     AWAIT(test_life_due("cpu") != 0);
     life_model_check_all("cpu");
@@ -297,7 +290,7 @@ static void what_is_not_due_is_left_alone(void **state)
     int64_t hour = test_life_hour() - 100;
     post("cpu", hour);
     post("mem", hour);
-    command("ZADD ra:due 0 mem");
+    test_store_run("ZADD ra:due 0 mem");
     AWAIT(test_life_open_bytes("mem", hour) == 0);
     assert_int_equal(test_life_open_bytes("cpu", hour), RECORD_BYTES);
 }
@@ -321,7 +314,7 @@ static void retention_that_is_switched_on_reaches_types_that_rest(void **state)
     test_life_tend("cpu", &test_life_for_ever);
     assert_int_equal(frozen_count(), 0);
     metric_store_free(test_store.store);
-    command("DEL ra:due ra:tender");
+    test_store_run("DEL ra:due ra:tender");
     test_store.store = metric_store_new(&options, test_store.client, test_store.limiter);
     assert_non_null(test_store.store);
     AWAIT(frozen_count() == 1);
@@ -339,15 +332,15 @@ static void a_walk_over_all_types_misses_none(void **state)
                    "EVAL \"for i = 1, %d do redis.call('ZADD', KEYS[1], 0, 'a' .. i) end\" 1 "
                    "ra:types",
                    TYPES);
-    command("SET ra:tender somebody EX 600");
-    command(text);
-    command("ZADD ra:due 9999999999 a1 1234567 a3000");
+    test_store_run("SET ra:tender somebody EX 600");
+    test_store_run(text);
+    test_store_run("ZADD ra:due 9999999999 a1 1234567 a3000");
     for (int steps = 0; cursor[0]; steps++) {
         const struct slice args[] = {SLICE("1000"), SLICE("0"), SLICE("60"),
                                      slice_from_string(cursor)};
         struct redisReply *reply;
         struct slice next;
-        command("DEL ra:walker");
+        test_store_run("DEL ra:walker");
         assert_int_equal(redis_client_eval(test_store.client, REDIS_LANE_WRITE,
                                            REDIS_SCRIPT_TEND_DUE, keys, 3, args, 4, &reply, NULL),
                          ERR_OK);
@@ -382,12 +375,12 @@ static void of_two_stores_one_tends_under_the_lease(void **state)
     assert_non_null(other);
     int64_t hour = test_life_hour() - 100;
     post("cpu", hour);
-    command("SET ra:tender somebody EX 600");
-    command("ZADD ra:due 0 cpu");
+    test_store_run("SET ra:tender somebody EX 600");
+    test_store_run("ZADD ra:due 0 cpu");
     int64_t asked = calls_of("cmdstat_evalsha:");
     AWAIT(calls_of("cmdstat_evalsha:") >= asked + 4);
     assert_int_equal(test_life_due("cpu"), 0);
-    command("DEL ra:tender");
+    test_store_run("DEL ra:tender");
     AWAIT(test_life_open_bytes("cpu", hour) == 0);
     metric_store_free(other);
 }
@@ -412,15 +405,15 @@ static void who_is_tended_by_one_is_not_given_to_another(void **state)
 {
     (void)state;
     char first[TEXT_BYTES];
-    command("SET ra:tender somebody EX 600"); /* the store's own does not meddle */
-    command("ZADD ra:due 1 a 2 b 3 c");
+    test_store_run("SET ra:tender somebody EX 600"); /* the store's own does not meddle */
+    test_store_run("ZADD ra:due 1 a 2 b 3 c");
     assert_int_equal(claim(first, sizeof first), 0);
-    command("DEL ra:tender");
+    test_store_run("DEL ra:tender");
     size_t count = claim(first, sizeof first);
-    command("DEL ra:tender");
+    test_store_run("DEL ra:tender");
     char second[TEXT_BYTES];
     size_t rest = claim(second, sizeof second);
-    command("SET ra:tender somebody EX 600");
+    test_store_run("SET ra:tender somebody EX 600");
     assert_int_equal(count, 2);
     assert_string_equal(first, "a");
     assert_due("a", now_seconds() + 60);
@@ -464,12 +457,12 @@ static void a_key_of_the_wrong_type_ends_the_upkeep_of_its_type_alone(void **sta
     for (size_t i = 0; i < COUNT; i++) {
         post(names[i], hour);
         (void)snprintf(text, sizeof text, "SET ra:m:{%s}:%s foreign", names[i], indexes[i]);
-        command(text);
+        test_store_run(text);
         test_life_digest(names[i], seen[i]);
     }
     post("good", hour);
     int before = divert_log(file);
-    command("ZADD ra:due 0 a 0 b 0 c 0 d 1 good");
+    test_store_run("ZADD ra:due 0 a 0 b 0 c 0 d 1 good");
     AWAIT(test_life_open_bytes("good", hour) == 0);
     restore_log(file, before, log, sizeof log);
     for (size_t i = 0; i < COUNT; i++) {
@@ -490,16 +483,16 @@ static void who_cannot_be_tended_does_not_keep_others_from_it(void **state)
     char text[TEXT_BYTES];
     for (int i = 0; i < 70; i++) {
         (void)snprintf(text, sizeof text, "SET ra:m:{bad%d}:open foreign", i);
-        command(text);
+        test_store_run(text);
         (void)snprintf(text, sizeof text, "ZADD ra:due %d bad%d", i, i);
-        command(text);
+        test_store_run(text);
     }
     post("good", hour);
     FILE *file = tmpfile();
     assert_non_null(file);
     char log[REPLY_BYTES];
     int before = divert_log(file);
-    command("ZADD ra:due 1000 good");
+    test_store_run("ZADD ra:due 1000 good");
     AWAIT(test_life_open_bytes("good", hour) == 0);
     restore_log(file, before, log, sizeof log);
 }
@@ -523,13 +516,13 @@ static void a_store_that_goes_away_is_a_line_and_not_one_for_each_type(void **st
     FILE *file = tmpfile();
     assert_non_null(file);
     lane_gate_close(&gate, &test_store.server, test_store.client, REDIS_LANE_READ);
-    command("SET ra:tender somebody EX 600");
+    test_store_run("SET ra:tender somebody EX 600");
     for (int i = 0; i < TYPES; i++) {
         (void)snprintf(text, sizeof text, "ZADD ra:due 0 t%d", i);
-        command(text);
+        test_store_run(text);
     }
     int before = divert_log(file);
-    command("DEL ra:tender");
+    test_store_run("DEL ra:tender");
     AWAIT(test_life_due("t1") > 0); /* all were given out, the first waits at the gate */
     test_redis_kill(&test_store.server);
     test_redis_restart(&test_store.server);
@@ -537,7 +530,7 @@ static void a_store_that_goes_away_is_a_line_and_not_one_for_each_type(void **st
     assert_true(test_redis_await_connected(test_store.client, true, 10000));
     int64_t hour = test_life_hour() - 100;
     post("good", hour);
-    command("ZADD ra:due 0 good");
+    test_store_run("ZADD ra:due 0 good");
     AWAIT(test_life_open_bytes("good", hour) == 0); /* so the pass is over */
     restore_log(file, before, log, sizeof log);
     assert_in_range(count_of(log, "tending_failed"), 1, 2);
@@ -548,13 +541,13 @@ static void a_full_redis_is_tended(void **state)
     (void)state;
     int64_t hour = test_life_hour() - 100;
     post("cpu", hour);
-    command("SET ra:tender somebody EX 600");
-    command("ZADD ra:due 0 cpu");
-    command("CONFIG SET maxmemory 1");
-    command("DEL ra:tender");
+    test_store_run("SET ra:tender somebody EX 600");
+    test_store_run("ZADD ra:due 0 cpu");
+    test_store_run("CONFIG SET maxmemory 1");
+    test_store_run("DEL ra:tender");
     AWAIT(test_life_open_bytes("cpu", hour) == 0);
     AWAIT(test_life_due("cpu") != 0);
-    command("CONFIG SET maxmemory 0");
+    test_store_run("CONFIG SET maxmemory 0");
     life_model_check_all("cpu");
 }
 

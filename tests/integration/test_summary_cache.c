@@ -25,13 +25,6 @@ static const int64_t spans[PERIOD_COUNT] = {0, INT64_C(86400000000), INT64_C(360
 static struct summary_cache *cache;
 static struct summary_answer answer; /* the last one */
 
-static void command(const char *text)
-{
-    char out[256];
-    if (!test_store_command(out, sizeof out, text))
-        fail_msg("%s: %s", text, out);
-}
-
 static int open_cache(void **state)
 {
     (void)test_store_open(state);
@@ -79,7 +72,7 @@ static const struct moments *ask_until_hit(enum period period)
     char text[64];
     test_store_settle();
     (void)snprintf(text, sizeof text, "DEL ra:m:{cpu}:sum:%s", period_name(period).ptr);
-    command(text);
+    test_store_run(text);
     (void)ask(period);
     assert_false(answer.is_hit);
     test_store_settle();
@@ -211,7 +204,7 @@ static void the_edge_is_exact_to_the_microsecond(void **state)
         for (int i = 0; i < WIDTH_US; i++)
             records[i] = (struct record){{start_us - spans[PERIOD_HOURLY] + i}, 1.0};
         test_store_post_batch("cpu", records, WIDTH_US);
-        command("DEL ra:m:{cpu}:sum:hourly");
+        test_store_run("DEL ra:m:{cpu}:sum:hourly");
         while (clock_wall_now().us < start_us + WIDTH_US / 4) {
         }
         (void)ask(PERIOD_HOURLY);
@@ -346,7 +339,7 @@ static void an_answer_that_lacks_something_is_not_kept(void **state)
     post(now_us, 1.0);
     (void)snprintf(text, sizeof text, "APPEND ra:m:{cpu}:raw:%lld x",
                    (long long)hour_of((struct wall_time){now_us}));
-    command(text);
+    test_store_run(text);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(ask(PERIOD_DAILY)->count, 0);
         assert_false(answer.is_hit);
@@ -448,7 +441,7 @@ static void instants_beyond_all_years_do_no_harm(void **state)
     forge_kept(0, INT64_MIN);
     assert_daily(false, 1);
     assert_daily(true, 1);
-    command("FLUSHALL");
+    test_store_run("FLUSHALL");
     post(now_us - 2 * spans[PERIOD_DAILY], 1.0);
     test_store_put_open("cpu", hour_of((struct wall_time){now_us}), records, 2);
     for (int p = 0; p < PERIOD_COUNT; p++)
@@ -514,11 +507,11 @@ static void external_data_come_along(void **state)
     strbuf_init(&external, 100);
     assert_int_equal(ask_fresh(PERIOD_ALL, 0, &external), ERR_OK);
     assert_int_equal(external.len, 0);
-    command("SET ra:ext:{cpu} weather PX 5000");
+    test_store_run("SET ra:ext:{cpu} weather PX 5000");
     assert_int_equal(ask_fresh(PERIOD_ALL, 0, &external), ERR_OK);
     assert_true(slice_equals(strbuf_slice(&external), SLICE("weather")));
     assert_in_range(answer.external_ttl_us, 1, 5000000);
-    command("PERSIST ra:ext:{cpu}");
+    test_store_run("PERSIST ra:ext:{cpu}");
     assert_int_equal(ask_fresh(PERIOD_ALL, 0, &external), ERR_OK);
     assert_true(answer.external_ttl_us == INT64_MAX);
     strbuf_release(&external);
@@ -573,10 +566,10 @@ static void a_strangers_keys_are_errors_not_crashes(void **state)
         "HSET ra:meta:{cpu} f 1", "SET ra:meta:{cpu} 012345678901234567890123456789012345678",
         "RPUSH ra:m:{cpu}:sum:daily x", "SET ra:m:{cpu}:sum:daily x", "RPUSH ra:ext:{cpu} x"};
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
-        command("FLUSHALL");
+        test_store_run("FLUSHALL");
         if (i >= 2)
             post(clock_wall_now().us, 1.0);
-        command(damages[i]);
+        test_store_run(damages[i]);
         enum err_code code = ask_fresh(PERIOD_DAILY, 0, NULL);
         assert_int_equal(code, i == 3 ? ERR_OK : ERR_INTERNAL);
     }

@@ -41,13 +41,19 @@ bool test_store_command(char *out, size_t out_bytes, const char *text)
     return test_redis_command(&test_store.server, out, out_bytes, text);
 }
 
+void test_store_run(const char *text)
+{
+    char out[512];
+    if (!test_store_command(out, sizeof out, text))
+        fail_msg("%s: %s", text, out);
+}
+
 int test_store_open(void **state)
 {
     (void)state;
-    char out[64];
-    assert_true(test_store_command(out, sizeof out, "FLUSHALL"));
+    test_store_run("FLUSHALL");
     /* Nobody tends by himself: whoever wants it does it (metric_tender.h). */
-    assert_true(test_store_command(out, sizeof out, "SET ra:tender test"));
+    test_store_run("SET ra:tender test");
     const struct metric_store_options options = {.types_max = TEST_STORE_TYPES_MAX,
                                                  .spans_per_type_max = TEST_STORE_SPANS_MAX,
                                                  .mark_ttl_seconds = TEST_STORE_MARK_TTL_SECONDS};

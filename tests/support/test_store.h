@@ -74,6 +74,7 @@ void test_store_check_list(const char *type, size_t limit);
 
 /* Past the store: false for an error reply. */
 bool test_store_command(char *out, size_t out_bytes, const char *text);
+void test_store_run(const char *text); /* an error reply fails the test */
 void test_store_await(const char *text, const char *wanted);
 
 /* What Redis counts as a change, and writes into its append-only file, even if undone. */
