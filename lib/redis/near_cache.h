@@ -37,7 +37,7 @@ struct near_cache;
 
 /* What must not have happened between a look-up and the put that follows it. */
 struct near_ticket {
-    uint64_t epoch; /* 0: Redis is away or late; what is put with it is never true */
+    uint64_t epoch; /* 0: Redis is away or late; what is put with it is never found */
     uint64_t changes;
 };
 

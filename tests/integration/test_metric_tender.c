@@ -64,8 +64,7 @@ static int64_t end_of_day(int64_t hour)
 
 /* --- Due by a sample --------------------------------------------------------------- */
 
-/* Far ahead is what is neither of this day nor the next hour, where an hour begins a minute late.
- */
+/* Far ahead is what is neither of this day nor of the next hour; both begin a minute late. */
 static int64_t due_of_sample(int64_t hour)
 {
     int64_t soonest = now_seconds() + 900, now_hour = (now_seconds() - 60) / 3600;

@@ -158,14 +158,6 @@ export const texts = (page, selector) => page.locator(selector).allTextContents(
 export const titles = (page, selector) => page.locator(selector).evaluateAll((nodes) =>
     nodes.map((node) => node.title || node.textContent));
 
-/** How long the page's main thread has worked, whoever else was running. */
-export async function workMs(page) {
-    page.profile ??= await page.context().newCDPSession(page);
-    await page.profile.send('Performance.enable', { timeDomain: 'threadTicks' });
-    const { metrics } = await page.profile.send('Performance.getMetrics');
-    return metrics.find(({ name }) => name === 'TaskDuration').value * 1000;
-}
-
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /** The serious faults of accessibility that axe finds, a line each. */
